@@ -1,0 +1,54 @@
+# Every command sets up what it needs. `make help` lists them.
+SHELL := /bin/sh
+PYTHON ?= $(shell sh deploy/find-python.sh)
+VENV := .venv
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/.ready
+SECONDS_TO_RUN ?=
+JSON ?=
+export UV_NO_PROGRESS = 1
+
+.PHONY: help setup demo test check format lint types contracts unit coverage bench lock clean
+.DEFAULT_GOAL := help
+
+help: ## List the commands
+	@awk 'BEGIN{FS=":.*## "} /^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## Make the virtual environment from the lock file
+
+$(STAMP): requirements.lock pyproject.toml deploy/setup.sh deploy/find-python.sh
+	@PYTHON="$(PYTHON)" sh deploy/setup.sh $(VENV)
+	@touch $(STAMP)
+
+demo: $(STAMP) ## Watch a simulated desk trade (SECONDS_TO_RUN=20 ends by itself, JSON=1 for a JSON summary)
+	@$(PY) -m cli.main demo $(if $(SECONDS_TO_RUN),--seconds $(SECONDS_TO_RUN)) $(if $(JSON),--json)
+
+test: $(STAMP) ## Run every test
+	@$(PY) -m pytest
+
+check: $(STAMP) format lint types contracts coverage ## Format, lint, types, import contracts, tests with coverage
+
+format: $(STAMP)
+	@$(VENV)/bin/ruff format --check .
+
+lint: $(STAMP)
+	@$(VENV)/bin/ruff check .
+
+types: $(STAMP)
+	@$(VENV)/bin/pyright
+
+contracts: $(STAMP)
+	@$(VENV)/bin/lint-imports
+
+coverage: $(STAMP)
+	@sh deploy/coverage.sh $(VENV)
+
+bench: $(STAMP) ## Run every benchmark and print its figures
+	@$(PY) -m benchmarks
+
+lock: $(STAMP) ## Resolve the dependencies anew into requirements.lock
+	@$(VENV)/bin/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header \
+	  --group dev pyproject.toml --output-file requirements.lock
+
+clean: ## Remove the virtual environment and caches
+	rm -rf $(VENV) .cache .pytest_cache .ruff_cache .hypothesis .coverage*

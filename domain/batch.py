@@ -1,0 +1,54 @@
+"""What a source hands on: rows of one input partition, in stored order."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from domain.columns import DETAIL, EVENT, MARKET
+from domain.instants import NO_TIME
+from domain.reasons import DeadLetterReason
+from domain.vocabulary import Topic
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that could not be taken, whole, with where it stood and why."""
+
+    topic: str
+    partition: int
+    position: str
+    reason: DeadLetterReason
+    words: str
+    message: bytes
+    ts: int
+    """UNIX ns: when the message was stored, or the newest event time where that is unknown."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """Rows of one input partition, in stored order, and what is known after them.
+
+    `watermark` is the newest effective time of the partition: no later row of it lies
+    before. `ended` says that the partition has no further rows (files only).
+    """
+
+    source: int
+    """Index of the input partition among all inputs of the run."""
+    market: np.ndarray = field(default_factory=lambda: np.empty(0, MARKET))
+    events: np.ndarray = field(default_factory=lambda: np.empty(0, EVENT))
+    details: np.ndarray = field(default_factory=lambda: np.empty(0, DETAIL))
+    names: dict[int, str] = field(default_factory=dict)
+    references: list[bytes] = field(default_factory=list)
+    """JSON of reference and control records, which every group reads."""
+    dead: list[DeadLetter] = field(default_factory=list)
+    watermark: int = NO_TIME
+    ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One input partition of a run: `index` is its rank in every tie."""
+
+    index: int
+    topic: Topic
+    partition: int

@@ -1,0 +1,57 @@
+"""Every error the product raises on purpose, and who can act on it.
+
+    ExecmonError
+    ├── ConfigurationError   the operator: a setting, an address, a file name
+    ├── InputError           whoever sent the data: a file or message that cannot be read
+    │   └── Refused          one message; becomes a dead letter and the flow goes on
+    ├── BusError             the operator: the message bus is down or holds what it should not
+    ├── ServerError          the operator: an embedded or remote server did not start or answer
+    └── RecoveryError        the operator: a snapshot does not fit this version or layout
+"""
+
+from domain.reasons import DeadLetterReason
+
+
+class ExecmonError(Exception):
+    """Base of all errors raised on purpose. `exit_code` is what the command ends with."""
+
+    exit_code = 1
+
+
+class ConfigurationError(ExecmonError):
+    """A setting is unknown, of the wrong type, or contradicts another."""
+
+    exit_code = 2
+
+
+class InputError(ExecmonError):
+    """A file or stream cannot be read as what it was said to be."""
+
+    exit_code = 3
+
+
+class Refused(InputError):
+    """One message was refused; carries the reason code beside the words."""
+
+    def __init__(self, reason: DeadLetterReason, words: str) -> None:
+        super().__init__(words)
+        self.reason = reason
+        self.words = words
+
+
+class BusError(ExecmonError):
+    """The bus could not be reached, or refused what was asked."""
+
+    exit_code = 4
+
+
+class ServerError(ExecmonError):
+    """A server that the product started or uses is not there."""
+
+    exit_code = 4
+
+
+class RecoveryError(ExecmonError):
+    """State on disk was written by another version or layout."""
+
+    exit_code = 5

@@ -1,0 +1,264 @@
+"""The rows that leave the order stage: status, order record, fill, timeline."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from domain.columns import EVENT
+from domain.instants import NO_TIME
+
+REALIZED_HORIZONS = {
+    "50ms": 50_000_000,
+    "1s": 1_000_000_000,
+    "15s": 15_000_000_000,
+    "60s": 60_000_000_000,
+    "300s": 300_000_000_000,
+}
+"""Horizons of realized spread and price impact, ns after the fill."""
+
+MARKOUT_HORIZONS = {
+    "m60s": -60_000_000_000,
+    "m30s": -30_000_000_000,
+    "m5s": -5_000_000_000,
+    "0s": 0,
+    "1s": 1_000_000_000,
+    "5s": 5_000_000_000,
+    "30s": 30_000_000_000,
+    "60s": 60_000_000_000,
+    "300s": 300_000_000_000,
+    "900s": 900_000_000_000,
+    "1800s": 1_800_000_000_000,
+    "3600s": 3_600_000_000_000,
+}
+"""Horizons of the markout cost, ns relative to the fill; the next close stands beside them."""
+
+HORIZONS: dict[str, int] = dict(
+    sorted({**MARKOUT_HORIZONS, **REALIZED_HORIZONS}.items(), key=lambda item: item[1])
+)
+"""Every instant relative to a fill at which the mid is kept, in order of time."""
+
+NEXT_CLOSE = "next_close"
+HORIZON_NAMES = (*HORIZONS, NEXT_CLOSE)
+REVERSION_HORIZONS = tuple(n for n, h in MARKOUT_HORIZONS.items() if h > 0) + (NEXT_CLOSE,)
+
+BENCHMARKS = (
+    "decision",
+    "open",
+    "near_touch",
+    "far_touch",
+    "interval_vwap",
+    "vwap_ex_own",
+    "twap",
+    "limit",
+)
+"""Reference prices known while an order works; arrival is `arrival_mid`."""
+
+LATER_BENCHMARKS = ("close", "prev_close", "day_vwap", "pwp_10", "pwp_20")
+"""Reference prices that need the day's end, other days, or the finished quantity."""
+
+
+def _slippage(name: str) -> str:
+    return f"slippage_{name}_bps"
+
+
+STATUS_METRICS = (
+    "execution_progress",
+    "expected_progress",
+    "execution_speed",
+    "fill_rate",
+    "fill_qty_per_s",
+    "window_slippage_bps",
+    "participation_rate",
+    "participation_ex_own_rate",
+    "own_matched_qty",
+    "decision_px",
+    "arrival_mid",
+    *BENCHMARKS[1:],
+    "slippage_bps",
+    "slippage_ccy",
+    *(_slippage(name) for name in BENCHMARKS),
+    "slippage_index_adjusted_bps",
+    "quoted_spread_bps",
+    "effective_spread_bps",
+    "effective_spread_exec_mid_bps",
+    "eq_ratio",
+    "price_improvement_bps",
+    "spread_capture",
+    "at_mid_pct",
+    "near_side_pct",
+    "far_side_pct",
+    *(
+        f"shortfall_{part}_{unit}"
+        for part in ("delay", "trading", "opportunity", "explicit", "total")
+        for unit in ("ccy", "bps")
+    ),
+    "half_spread_paid_bps",
+    "drift_bps",
+    "first_fill_ms",
+    "completion_ms",
+    "ack_ms",
+    "market_impact_bps",
+    "expected_cost_bps",
+    "risk_bps",
+    "z_cost",
+    "cost_efficiency",
+    "performance_score",
+)
+"""Computed for every status row; the columns' order is a storage format."""
+
+LATER_METRICS = (
+    *LATER_BENCHMARKS,
+    *(_slippage(name) for name in LATER_BENCHMARKS),
+    "rpm",
+    *(f"shortfall_{p}_exec_{u}" for p in ("delay", "opportunity") for u in ("ccy", "bps")),
+    *(f"realized_spread_{h}_bps" for h in REALIZED_HORIZONS),
+    *(f"price_impact_{h}_bps" for h in REALIZED_HORIZONS),
+    *(f"markout_cost_{h}_bps" for h in (*MARKOUT_HORIZONS, NEXT_CLOSE)),
+    *(f"reversion_{h}_bps" for h in REVERSION_HORIZONS),
+)
+"""Only in the order record, which is written when an order closes and when it is complete."""
+
+ORDER_METRICS = STATUS_METRICS + LATER_METRICS
+
+_HEADER = [
+    ("order", "u8"),
+    ("root", "u8"),
+    ("parent", "u8"),
+    ("symbol", "u8"),
+    ("desk", "u8"),
+    ("broker", "u8"),
+    ("algo", "u8"),
+    ("strategy", "u8"),
+    ("trader", "u8"),
+    ("client", "u8"),
+    ("currency", "u8"),
+    ("cl_ord", "u8"),
+    ("ts", "i8"),  # event time of the row: the event's own, or the mark's
+    ("known", "i8"),  # effective time: when we knew it
+    ("seq", "i8"),  # rises by one with every final row of the order; −1 while provisional
+    ("events", "i8"),  # events of the order folded into this row
+    ("ts_ingest", "i8"),  # wall clock of the newest event inside; never part of a result
+    ("arrival_ts", "i8"),
+    ("decision_ts", "i8"),
+    ("first_fill_ts", "i8"),
+    ("last_fill_ts", "i8"),
+    ("closed_ts", "i8"),
+    ("start_ts", "i8"),
+    ("end_ts", "i8"),
+    ("quote_ts", "i8"),  # of the quote the row was valued with
+    ("kind", "u1"),  # EventKind that caused the row
+    ("state", "u1"),  # OrderState
+    ("side", "i1"),
+    ("side_code", "u1"),
+    ("ord_type", "u1"),
+    ("time_in_force", "u1"),
+    ("asset_class", "u1"),
+    ("schedule", "u1"),
+    ("provisional", "u1"),
+    ("restated", "u1"),  # a bust, a correction or a late event changed earlier rows
+    ("reserved", "u1", (2,)),
+    ("anomalies", "u4"),  # bits of Anomaly
+    ("fills", "i4"),
+    ("children", "i4"),
+    ("order_qty", "f8"),
+    ("cum_qty", "f8"),
+    ("leaves_qty", "f8"),
+    ("avg_px", "f8"),
+    ("last_qty", "f8"),
+    ("last_px", "f8"),
+    ("limit_px", "f8"),
+    ("routed_qty", "f8"),
+    ("fee", "f8"),
+    ("bid", "f8"),
+    ("ask", "f8"),
+    ("market_qty", "f8"),  # eligible volume since arrival
+    ("reported_cum_qty", "f8"),  # the counterparty's newest FIX 14
+    ("reported_avg_px", "f8"),  # the counterparty's newest FIX 6
+]
+
+STATUS = np.dtype(
+    [
+        *_HEADER,
+        *((name, "f8") for name in STATUS_METRICS),
+        ("reasons", "u1", (len(STATUS_METRICS),)),
+    ]
+)
+"""One state of an order: every metric that is known while it works, or the reason it is null."""
+
+ORDER = np.dtype(
+    [
+        *_HEADER,
+        *((name, "f8") for name in ORDER_METRICS),
+        ("reasons", "u1", (len(ORDER_METRICS),)),
+    ]
+)
+"""The whole record of an order, horizons and later benchmarks included."""
+
+HEADER_FIELDS = tuple(name for name, *_ in _HEADER if name != "reserved")
+
+FILL = np.dtype(
+    [
+        ("order", "u8"),
+        ("root", "u8"),
+        ("symbol", "u8"),
+        ("venue", "u8"),
+        ("exec", "u8"),
+        ("ts", "i8"),
+        ("known", "i8"),
+        ("seq", "i8"),  # sender's sequence within the order
+        ("pos", "i8"),
+        ("source", "u1"),
+        ("side", "i1"),
+        ("liquidity", "u1"),
+        ("status", "u1"),  # FillStatus
+        ("anomalies", "u4"),
+        ("last_qty", "f8"),
+        ("last_px", "f8"),
+        ("fee", "f8"),
+        ("cum_qty", "f8"),  # ours, after this fill
+        ("bid", "f8"),  # the market the execution met
+        ("ask", "f8"),
+        ("mid", "f8"),
+        ("arrival_mid", "f8"),  # when the executed order was received
+        ("quote_ts", "i8"),
+        *((f"mid_{name}", "f8") for name in HORIZON_NAMES),
+    ]
+)
+
+
+class FillStatus:
+    """Values of FILL.status."""
+
+    COUNTED = 1
+    REPEATED = 2
+    BUSTED = 3
+    CORRECTED = 4
+
+
+@dataclass(slots=True)
+class Venues:
+    """Quantities by venue of several rows: row i owns `key[start[i]:start[i + 1]]`."""
+
+    start: np.ndarray = field(default_factory=lambda: np.zeros(1, "i8"))
+    key: np.ndarray = field(default_factory=lambda: np.empty(0, "u8"))
+    qty: np.ndarray = field(default_factory=lambda: np.empty(0, "f8"))
+
+    def of(self, row: int) -> list[tuple[int, float]]:
+        """(venue key, executed quantity) of one row."""
+        a, b = int(self.start[row]), int(self.start[row + 1])
+        return list(zip(self.key[a:b].tolist(), self.qty[a:b].tolist(), strict=True))
+
+
+@dataclass(slots=True)
+class Rows:
+    """What one step of the order stage gives: each array may be empty."""
+
+    status: np.ndarray = field(default_factory=lambda: np.empty(0, STATUS))
+    status_venues: Venues = field(default_factory=Venues)
+    orders: np.ndarray = field(default_factory=lambda: np.empty(0, ORDER))
+    order_venues: Venues = field(default_factory=Venues)
+    fills: np.ndarray = field(default_factory=lambda: np.empty(0, FILL))
+    timeline: np.ndarray = field(default_factory=lambda: np.empty(0, EVENT))
+    """The final order and route events themselves, in the order they were folded."""
+    names: dict[int, str] = field(default_factory=dict)
+    watermark: int = NO_TIME
