@@ -40,7 +40,7 @@ EVENT = np.dtype(
         ("source", "u1"),  # index of the input partition
         ("side_code", "u1"),  # index into vocabulary.SIDES
         ("flags", "u4"),  # bits of Anomaly found while decoding
-        ("phase", "u4"),  # crc32 of the order id, sets the order's mark times
+        ("phase", "u4"),  # crc32 of the root order id, sets the family's mark times
         ("order", "u8"),
         ("root", "u8"),
         ("parent", "u8"),
@@ -91,6 +91,9 @@ DETAIL = np.dtype(
     ]
 )
 """What is said once of an order, at acceptance or replacement: rare, so kept out of EVENT."""
+
+HAS_DETAIL = 1 << 31
+"""Bit of EVENT.flags: a DETAIL row with the same source and position travels along."""
 
 DETAIL_NAMES = ("cl_ord", "broker", "algo", "strategy", "trader", "desk", "client", "currency")
 """Fields of DETAIL that are keys of names."""

@@ -6,7 +6,8 @@
     │   └── Refused          one message; becomes a dead letter and the flow goes on
     ├── BusError             the operator: the message bus is down or holds what it should not
     ├── ServerError          the operator: an embedded or remote server did not start or answer
-    └── RecoveryError        the operator: a snapshot does not fit this version or layout
+    ├── RecoveryError        the operator: a snapshot does not fit this version or layout
+    └── ReconciliationError  ourselves: two ways to one number disagree, so neither is shown
 """
 
 from domain.reasons import DeadLetterReason
@@ -55,3 +56,9 @@ class RecoveryError(ExecmonError):
     """State on disk was written by another version or layout."""
 
     exit_code = 5
+
+
+class ReconciliationError(ExecmonError):
+    """A number computed in two ways came out different: a defect, to be reported."""
+
+    exit_code = 6

@@ -156,7 +156,8 @@ _HEADER = [
     ("schedule", "u1"),
     ("provisional", "u1"),
     ("restated", "u1"),  # a bust, a correction or a late event changed earlier rows
-    ("reserved", "u1", (2,)),
+    ("numbered", "u1"),  # took a new seq: goes to the bus and to history
+    ("has_children", "u1"),
     ("anomalies", "u4"),  # bits of Anomaly
     ("fills", "i4"),
     ("children", "i4"),
@@ -176,6 +177,9 @@ _HEADER = [
     ("reported_avg_px", "f8"),  # the counterparty's newest FIX 6
 ]
 
+HEADER = np.dtype(_HEADER)
+"""What every row of an order begins with."""
+
 STATUS = np.dtype(
     [
         *_HEADER,
@@ -194,7 +198,7 @@ ORDER = np.dtype(
 )
 """The whole record of an order, horizons and later benchmarks included."""
 
-HEADER_FIELDS = tuple(name for name, *_ in _HEADER if name != "reserved")
+HEADER_FIELDS = tuple(name for name, *_ in _HEADER)
 
 FILL = np.dtype(
     [

@@ -191,7 +191,7 @@ class RowBuilder:
             "reason": message.reject_reason or 0,
             "market_group": group_of(message.symbol or "", self.groups),
             "order_group": group_of(root, self.groups),
-            "phase": crc_of(message.order_id),
+            "phase": crc_of(root),
             "order": self._key(message.order_id),
             "root": self._key(root),
             "parent": self._key(parent),

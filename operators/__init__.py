@@ -1,0 +1,1 @@
+"""The keyed steps of the flow: split, market, orders."""

@@ -1,0 +1,350 @@
+"""The market stage as a Bytewax step: one logic for each symbol group.
+
+Market rows are folded when they come. An order event waits until its symbol's market is
+past it, is stamped as of its own time, and goes out final. Where that takes longer than
+`max_wait` a copy stamped with the newest quote goes out as provisional. Marks, later mids
+and own prints follow when every input is past them.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+from bytewax.operators import KeyedStream, StatefulBatchLogic
+from bytewax.operators import stateful_batch as _stateful_batch
+
+from domain.batch import Batch, Input
+from domain.columns import EVENT
+from domain.instants import END_OF_TIME, NO_TIME, SECOND
+from domain.vocabulary import Topic
+from operators.market import release, tape
+from operators.market.sessions import Sessions
+from operators.market.state import LATER_HORIZONS, MarketState
+from operators.pieces import HORIZON, STAMPED, Stamped
+
+_EVENT_BYTES = EVENT.itemsize
+
+
+@dataclass(frozen=True, slots=True)
+class MarketSettings:
+    """What the market stage needs to know; times in ns."""
+
+    inputs: tuple[Input, ...]
+    groups: int = 16
+    mark_interval_ns: int = 5 * SECOND
+    allowed_lateness_ns: int = 5 * SECOND
+    max_wait_ns: int = 5_000_000
+    forget_idle_ns: int = 3600 * SECOND
+    default_calendar: str | None = None
+    calendars: Mapping[str, str] | None = None
+    """Calendar of each symbol."""
+    horizons: tuple[tuple[int, int], ...] = LATER_HORIZONS
+
+    def feeds(self, group: int) -> tuple[list[int], list[int], list[int]]:
+        """Inputs of a symbol group: (its market, orders and routes, reference and control)."""
+        market = [i for i in self.inputs if i.topic is Topic.MARKET_DATA]
+        mine = [i.index for i in market if i.partition == group % len(market)] if market else []
+        orders = [i.index for i in self.inputs if i.topic in {Topic.ORDERS, Topic.ROUTES}]
+        slow = [i.index for i in self.inputs if i.topic in {Topic.REFERENCE, Topic.CONTROL}]
+        return mine, orders, slow
+
+
+class MarketLogic(StatefulBatchLogic[Batch, Stamped, Any]):
+    """State of one symbol group."""
+
+    def __init__(self, settings: MarketSettings, resume: tuple[Any, ...] | None) -> None:
+        self.settings = settings
+        self.group = -1
+        self.state = MarketState(settings.horizons)
+        self.sessions = Sessions(settings.calendars or {}, settings.default_calendar)
+        self.watermarks: dict[int, int] = {}
+        self.ends: dict[int, int] = {}
+        self._waiting_since: int | None = None
+        self._shown: dict[int, int] = {}
+        if resume is not None:
+            group, self.watermarks, self.ends, packed = resume
+            self._take_group(group)
+            self.state.unpack(packed)
+            for row in range(self.state.n_symbols):
+                self._open_sessions(row)
+
+    def _take_group(self, group: int) -> None:
+        self.group = group
+        self.market_inputs, self.order_inputs, self.slow_inputs = self.settings.feeds(group)
+
+    def snapshot(self) -> tuple[Any, ...]:
+        """Plain data: the group, the watermarks and the packed arrays."""
+        return (self.group, dict(self.watermarks), dict(self.ends), self.state.pack())
+
+    # Watermarks
+
+    def _least(self, inputs: list[int]) -> int:
+        return min((self.watermarks.get(i, NO_TIME) for i in inputs), default=END_OF_TIME)
+
+    def _note_progress(self, batch: Batch) -> None:
+        if batch.ended:
+            self.watermarks[batch.source] = END_OF_TIME
+            self.ends[batch.source] = batch.watermark
+        else:
+            before = self.watermarks.get(batch.source, NO_TIME)
+            self.watermarks[batch.source] = max(before, batch.watermark)
+
+    # Bytewax
+
+    def on_batch(self, values: list[Any]) -> tuple[Iterable[Stamped], bool]:
+        """Fold what has arrived and release what is decided by it."""
+        out = Stamped(self.group)
+        for group, batch in values:
+            if self.group < 0:
+                self._take_group(group)
+                out.group = group
+            self._note_progress(batch)
+            if len(batch.market):
+                self._fold_market(batch.market)
+            if len(batch.events):
+                self._hold(batch.source, batch.events)
+            out.details = _joined(out.details, batch.details)
+            out.names = {**out.names, **batch.names} if out.names else batch.names
+            out.references.extend((batch.watermark, raw) for raw in batch.references)
+        self._release(out)
+        return [out], False
+
+    def on_notify(self) -> tuple[Iterable[Stamped], bool]:
+        """Show what has waited too long, stamped with the newest quote."""
+        self._waiting_since = None
+        out = Stamped(self.group, provisional=self._provisional())
+        self._set_watermarks(out)
+        return ([out] if len(out.provisional) else []), False
+
+    def notify_at(self) -> datetime | None:
+        """`max_wait` after the first event began to wait."""
+        if self._waiting_since is None:
+            return None
+        due = self._waiting_since + self.settings.max_wait_ns
+        return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=due // 1000)
+
+    # Market rows
+
+    def _fold_market(self, rows: np.ndarray) -> None:
+        state = self.state
+        for key in np.unique(rows["symbol"]).tolist():
+            known = state.n_symbols
+            row = state.slot_of(key)
+            if row == known:
+                self._open_sessions(row)
+        newest = int(rows["t_eff"][-1])
+        if self.sessions.grow(newest):
+            for row in range(state.n_symbols):
+                self._open_sessions(row)
+        keep_from = max(self._event_watermark(), NO_TIME + (1 << 62))
+        keep_from -= self.settings.allowed_lateness_ns
+        at = 0
+        while True:
+            reason, at = tape.fold_market(
+                rows, at, state.symbol_table, state.symbols, state.ticks, state.prints,
+                state.seconds, state.intervals, keep_from,
+            )  # fmt: skip
+            if reason == tape.DONE:
+                return
+            if reason == tape.WIDEN_TICKS:
+                state.widen_ticks()
+            else:
+                state.widen_prints()
+
+    def _open_sessions(self, row: int) -> None:
+        state = self.state
+        first, last = self.sessions.interval_range(int(state.symbols[row]["key"]))
+        state.intervals = self.sessions.intervals
+        state.symbols[row]["first_interval"] = first
+        state.symbols[row]["last_interval"] = last
+
+    # Order events
+
+    def _hold(self, source: int, events: np.ndarray) -> None:
+        held = self.state.pending.get(source)
+        self.state.pending[source] = events if held is None else _joined(held, events)
+        for key in np.unique(events["symbol"]).tolist():
+            known = self.state.n_symbols
+            row = self.state.slot_of(key)
+            if row == known:
+                self._open_sessions(row)
+
+    def _event_watermark(self) -> int:
+        return min(self._least(self.market_inputs), self._least(self.order_inputs))
+
+    def _end(self) -> int:
+        feeding = [*self.market_inputs, *self.order_inputs]
+        if any(self.watermarks.get(i) != END_OF_TIME for i in feeding):
+            return END_OF_TIME
+        return max((self.ends.get(i, NO_TIME) for i in feeding), default=NO_TIME)
+
+    def _set_watermarks(self, out: Stamped) -> None:
+        out.event_watermark = self._event_watermark()
+        out.watermark = min(out.event_watermark, self._least(self.slow_inputs))
+        out.end = self._end()
+
+    def _release(self, out: Stamped) -> None:
+        self._set_watermarks(out)
+        market = self._least(self.market_inputs)
+        pieces: list[np.ndarray] = []
+        for source in sorted(self.state.pending):
+            held = self.state.pending[source]
+            ready = int(np.searchsorted(held["t_eff"], market, side="left"))
+            if market == END_OF_TIME:
+                ready = len(held)
+            if ready:
+                pieces.extend(self._stamp(held[:ready]))
+                self.state.pending[source] = held[ready:]
+        self._note_waiting()
+        until = out.event_watermark
+        if until == END_OF_TIME:
+            until = out.end + 1 if out.end < END_OF_TIME else until
+        if until > NO_TIME:
+            pieces.extend(self._mark(until))
+            out.horizons, own = self._follow(until)
+            if len(own):
+                pieces.append(own)
+        out.events = pieces[0] if len(pieces) == 1 else _sorted(pieces)
+
+    def _note_waiting(self) -> None:
+        waiting = any(len(rows) for rows in self.state.pending.values())
+        if not waiting:
+            self._waiting_since = None
+            self._shown.clear()
+        elif self._waiting_since is None and self._unshown():
+            first = min(
+                int(rows["ts_ingest"][self._shown_of(source, rows) :].min())
+                for source, rows in self.state.pending.items()
+                if len(rows) > self._shown_of(source, rows)
+            )
+            self._waiting_since = first if first > 0 else None
+
+    def _shown_of(self, source: int, rows: np.ndarray) -> int:
+        shown = self._shown.get(source, -1)
+        return int(np.searchsorted(rows["pos"], shown, side="right"))
+
+    def _unshown(self) -> bool:
+        return any(
+            len(rows) > self._shown_of(source, rows)
+            for source, rows in self.state.pending.items()
+        )
+
+    def _stamp(self, events: np.ndarray) -> list[np.ndarray]:
+        state, settings = self.state, self.settings
+        state.reserve_tracked(len(events))
+        state.reserve_followed(len(events))
+        rows = _with_stamps(events)
+        pieces = [rows]
+        at = 0
+        room = 256
+        while True:
+            marks = np.zeros(room, STAMPED)
+            at, count, state.n_tracked, state.followed_end = release.stamp_events(
+                rows, at, marks, 0, state.symbol_table, state.symbols, state.ticks,
+                state.prints, state.seconds, state.intervals, state.tracked,
+                state.tracked_table, state.n_tracked, state.followed, state.followed_end,
+                settings.mark_interval_ns,
+            )  # fmt: skip
+            if count:
+                pieces.append(marks[:count])
+            if at == len(rows):
+                return pieces
+            room *= 2
+
+    def _mark(self, until: int) -> list[np.ndarray]:
+        state, settings = self.state, self.settings
+        if not state.n_tracked or int(state.tracked["next_mark"][: state.n_tracked].min()) >= until:
+            return []
+        pieces: list[np.ndarray] = []
+        room = max(256, 2 * state.n_tracked)
+        while True:
+            marks = np.zeros(room, STAMPED)
+            before = state.tracked[: state.n_tracked].copy()
+            count = release.mark_open_orders(
+                until, marks, state.symbols, state.ticks, state.seconds, state.intervals,
+                state.tracked, state.n_tracked, settings.mark_interval_ns,
+            )  # fmt: skip
+            if count >= 0:
+                if count:
+                    pieces.append(marks[:count])
+                break
+            state.tracked[: state.n_tracked] = before
+            room *= 4
+        state.n_tracked = release.drop_idle(
+            state.tracked, state.tracked_table, state.n_tracked, until - settings.forget_idle_ns
+        )
+        return pieces
+
+    def _follow(self, until: int) -> tuple[np.ndarray, np.ndarray]:
+        state = self.state
+        end = state.followed_end
+        awaited = int((end - state.cursors).sum())
+        if not awaited:
+            return np.empty(0, HORIZON), np.empty(0, STAMPED)
+        out = np.zeros(awaited - int(end - state.cursors[-1]), HORIZON)
+        count = release.follow_fills(
+            until, state.followed, end, state.cursors, state.horizon_index, state.horizon_ns,
+            state.symbols, state.ticks, out,
+        )  # fmt: skip
+        # At the end of the input every print that can come has come.
+        own_until = END_OF_TIME if self._end() < END_OF_TIME else until
+        own = np.zeros(int(end - state.cursors[-1]), STAMPED)
+        found = release.match_own_prints(
+            own_until, state.followed, end, state.cursors, state.symbols, state.prints, own
+        )
+        if own_until == END_OF_TIME:
+            own["t_eff"][:found] = np.minimum(own["t_eff"][:found], self._end())
+        return out[:count], own[:found]
+
+    def _provisional(self) -> np.ndarray:
+        pieces: list[np.ndarray] = []
+        state = self.state
+        for source, rows in state.pending.items():
+            fresh = rows[self._shown_of(source, rows) :]
+            if len(fresh):
+                pieces.append(_with_stamps(fresh))
+                self._shown[source] = int(fresh["pos"][-1])
+        if not pieces:
+            return np.empty(0, STAMPED)
+        out = _sorted(pieces)
+        release.stamp_newest(
+            out, state.symbol_table, state.symbols, state.ticks, state.seconds, state.intervals
+        )
+        return out
+
+
+def _joined(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    if not len(first):
+        return second
+    if not len(second):
+        return first
+    return np.concatenate([first, second])
+
+
+def _sorted(pieces: list[np.ndarray]) -> np.ndarray:
+    if not pieces:
+        return np.empty(0, STAMPED)
+    rows = np.concatenate(pieces)
+    return rows[np.argsort(rows["t_eff"], kind="stable")]
+
+
+def _with_stamps(events: np.ndarray) -> np.ndarray:
+    rows = np.empty(len(events), STAMPED)
+    rows.view(np.uint8).reshape(len(rows), -1)[:, :_EVENT_BYTES] = np.ascontiguousarray(
+        events
+    ).view(np.uint8).reshape(len(rows), -1)
+    return rows
+
+
+def stamp_with_market(
+    step_id: str, up: KeyedStream[Any], settings: MarketSettings
+) -> KeyedStream[Stamped]:
+    """Stamp order events with the market they met, keyed by symbol group."""
+
+    def build(resume: tuple[Any, ...] | None) -> MarketLogic:
+        return MarketLogic(settings, resume)
+
+    return _stateful_batch(step_id, up, build)
+

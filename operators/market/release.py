@@ -1,0 +1,354 @@
+"""Kernels that stamp waiting events, mark open orders and follow fills."""
+
+import numpy as np
+
+from domain.vocabulary import EventKind
+from operators.kernel import kernel
+from operators.lookup import find, put, remove
+from operators.market.state import OWN_PRINT_WINDOW_NS
+from operators.market.tape import interval_at, mid_at, stamp
+
+_FILLED = int(EventKind.ORDER_FILLED)
+_BUSTED = int(EventKind.FILL_BUSTED)
+_ACCEPTED = int(EventKind.ORDER_ACCEPTED)
+_REPLACED = int(EventKind.ORDER_REPLACED)
+_CANCELLED = int(EventKind.ORDER_CANCELLED)
+_REJECTED = int(EventKind.ORDER_REJECTED)
+_EXPIRED = int(EventKind.ORDER_EXPIRED)
+_ROUTES = int(EventKind.ROUTE_SENT)
+_MARK = int(EventKind.MARK)
+_OWN_PRINT = int(EventKind.OWN_PRINT)
+_WINDOW = OWN_PRINT_WINDOW_NS
+_MS = 1_000_000
+_NEVER = (1 << 63) - 1
+
+
+@kernel
+def next_mark_after(t, phase_ms, interval_ns):
+    """First mark time of an order strictly after t."""
+    phase = (np.int64(phase_ms) * _MS) % interval_ns
+    return ((t - phase) // interval_ns + 1) * interval_ns + phase
+
+
+@kernel
+def _find_print(symbol, prints, fill_exec, t, until):
+    """Index of the unused own print of an execution within the window, or −1."""
+    if fill_exec == 0:
+        return -1
+    for i in range(symbol.print_start + symbol.print_count - 1, symbol.print_start - 1, -1):
+        if prints[i].ts < t - _WINDOW:
+            break
+        if prints[i].ts <= until and prints[i].exec == fill_exec and prints[i].used == 0:
+            return i
+    return -1
+
+
+@kernel
+def _find_like_print(symbol, prints, fill):
+    """Index of an unused print of the same price, size and venue near the fill, or −1."""
+    for i in range(symbol.print_start, symbol.print_start + symbol.print_count):
+        kept = prints[i]
+        if kept.ts > fill.ts_event + _WINDOW:
+            break
+        if (
+            kept.ts >= fill.ts_event - _WINDOW
+            and kept.used == 0
+            and kept.exec == 0
+            and kept.venue == fill.venue
+            and kept.price == fill.price
+            and kept.size == fill.size
+        ):
+            return i
+    return -1
+
+
+@kernel
+def _mark(out, tracked, t):
+    """Fill in the identity of a mark row; the other fields stay zero."""
+    out.kind = _MARK
+    out.side = tracked.side
+    out.side_code = tracked.side_code
+    out.order_group = tracked.order_group
+    out.order = tracked.order
+    out.root = tracked.root
+    out.parent = tracked.parent
+    out.symbol = tracked.symbol_key
+    out.phase = tracked.phase_ms
+    out.ts_event = t
+    out.t_eff = t
+    out.ts_ingest = 0
+    out.source = 255
+    out.seq = -1
+    out.market_seq = -1
+    out.pos = -1
+
+
+@kernel
+def emit_marks(order, until, out, count, symbols, ticks, seconds, intervals, interval_ns):
+    """Write the order's marks before `until`; returns the new count, or −1 if out is full."""
+    symbol = symbols[order.symbol]
+    while order.next_mark < until:
+        t = order.next_mark
+        if symbol.first_interval != symbol.last_interval:
+            k = interval_at(intervals, symbol.first_interval, symbol.last_interval, t)
+            if k < symbol.first_interval or t > intervals[k, 1]:
+                order.next_mark = t + interval_ns
+                continue
+        if count >= out.shape[0]:
+            return -1
+        row = out[count]
+        _mark(row, order, t)
+        stamp(row, symbol, ticks[order.symbol], seconds[order.symbol], intervals, t, -1)
+        row.own_print = 0
+        count += 1
+        order.next_mark = t + interval_ns
+    return count
+
+
+@kernel
+def _drop_tracked(tracked, table, row, n):
+    """Take an order out of the table of open orders; the last row takes its place."""
+    remove(table, tracked[row].order)
+    last = n - 1
+    if row != last:
+        remove(table, tracked[last].order)
+        tracked[row] = tracked[last]
+        put(table, tracked[row].order, row)
+    return last
+
+
+@kernel
+def _track(event, tracked, table, n, symbol_row, interval_ns):
+    """Bring the table of open orders up to this event. Returns (rows in use, this row)."""
+    row = find(table, event.order)
+    if row < 0:
+        row = n
+        n += 1
+        put(table, event.order, row)
+        order = tracked[row]
+        order.order = event.order
+        order.root = event.root
+        order.parent = event.parent
+        order.symbol_key = event.symbol
+        order.symbol = symbol_row
+        order.phase_ms = event.phase
+        order.order_group = event.order_group
+        order.side = event.side
+        order.side_code = event.side_code
+        order.exec = 0
+        order.order_qty = np.nan
+        order.cum_qty = 0.0
+        order.open = 1
+        order.next_mark = next_mark_after(event.t_eff, event.phase, interval_ns)
+    tracked[row].last_ts = event.t_eff
+    return n, row
+
+
+@kernel
+def _add_fill(order, event):
+    """Running quantity of an open order: the sender's where it says so."""
+    before = order.cum_qty
+    if event.cum_qty == event.cum_qty:
+        order.cum_qty = max(order.cum_qty, event.cum_qty)
+    elif event.exec == 0 or event.exec != order.exec:
+        order.cum_qty += event.last_qty
+    order.exec = event.exec
+    return order.cum_qty - before
+
+
+@kernel
+def _apply(event, order):
+    """Whether the order is still open after the event."""
+    kind = event.kind
+    if kind == _ACCEPTED or kind == _REPLACED:
+        if event.order_qty == event.order_qty:
+            order.order_qty = event.order_qty
+    if kind == _CANCELLED or kind == _REJECTED or kind == _EXPIRED:
+        return False
+    if kind == _FILLED and event.leaves_qty == 0.0:
+        return False
+    return not order.cum_qty >= order.order_qty
+
+
+@kernel
+def stamp_events(
+    rows, begin, out, count, symbol_table, symbols, ticks, prints, seconds, intervals,
+    tracked, tracked_table, n_tracked, followed, followed_end, interval_ns,
+):  # fmt: skip
+    """Stamp events and keep the tables of open orders and followed fills.
+
+    `rows` come stamped in place; marks that fall before an event go to `out`. Returns
+    (index reached, marks in out, tracked, followed): the index is short of the rows when
+    `out` is full.
+    """
+    for i in range(begin, rows.shape[0]):
+        event = rows[i]
+        slot = find(symbol_table, event.symbol)
+        symbol = symbols[slot]
+        for key in (event.order, event.parent):
+            known = find(tracked_table, key) if key != 0 else -1
+            if known >= 0:
+                marked = emit_marks(
+                    tracked[known], event.t_eff, out, count,
+                    symbols, ticks, seconds, intervals, interval_ns,
+                )  # fmt: skip
+                if marked < 0:
+                    return i, count, n_tracked, followed_end
+                count = marked
+        stamp(event, symbol, ticks[slot], seconds[slot], intervals,
+              event.ts_event, event.market_seq)  # fmt: skip
+        event.own_print = 0
+        if event.kind >= _ROUTES:
+            continue
+        n_tracked, row = _track(
+            event, tracked, tracked_table, n_tracked, slot, interval_ns
+        )
+        order = tracked[row]
+        if event.kind == _FILLED:
+            more = _add_fill(order, event)
+            found = _find_print(symbol, prints[slot], event.exec, event.ts_event, event.ts_event)
+            if found >= 0:
+                prints[slot, found].used = 1
+                event.own_print = 1
+            if event.parent != 0 and more > 0:
+                parent = find(tracked_table, event.parent)
+                if parent >= 0:
+                    tracked[parent].cum_qty += more
+                    if tracked[parent].cum_qty >= tracked[parent].order_qty:
+                        n_tracked = _drop_tracked(tracked, tracked_table, parent, n_tracked)
+                        row = find(tracked_table, event.order)
+                        order = tracked[row]
+            followed_end = _follow(followed, followed_end, event, slot)
+        if event.kind == _BUSTED:
+            order.cum_qty = max(0.0, order.cum_qty - event.last_qty)
+            order.exec = 0
+        elif not _apply(event, order):
+            n_tracked = _drop_tracked(tracked, tracked_table, row, n_tracked)
+    return rows.shape[0], count, n_tracked, followed_end
+
+
+@kernel
+def _follow(followed, end, event, slot):
+    """Add a fill to those whose later mids are awaited, in order of effective time."""
+    at = end
+    while at > 0 and followed[at - 1].t_eff > event.t_eff:
+        followed[at] = followed[at - 1]
+        at -= 1
+    fill = followed[at]
+    fill.t_eff = event.t_eff
+    fill.ts_event = event.ts_event
+    fill.pos = event.pos
+    fill.order = event.order
+    fill.root = event.root
+    fill.venue = event.venue
+    fill.exec = event.exec
+    fill.price = event.last_px
+    fill.size = event.last_qty
+    fill.symbol = slot
+    fill.source = event.source
+    fill.order_group = event.order_group
+    fill.matched = event.own_print
+    fill.side = event.side
+    return end + 1
+
+
+@kernel
+def mark_open_orders(until, out, symbols, ticks, seconds, intervals,
+                     tracked, n_tracked, interval_ns):  # fmt: skip
+    """Marks of every open order before `until`; returns how many, −1 where out is too small."""
+    count = 0
+    for i in range(n_tracked):
+        count = emit_marks(
+            tracked[i], until, out, count, symbols, ticks, seconds, intervals, interval_ns
+        )
+        if count < 0:
+            return count
+    return count
+
+
+@kernel
+def drop_idle(tracked, table, n_tracked, before):
+    """Stop marking orders of unknown size that were silent since `before`."""
+    row = 0
+    while row < n_tracked:
+        if tracked[row].last_ts < before and tracked[row].order_qty != tracked[row].order_qty:
+            n_tracked = _drop_tracked(tracked, table, row, n_tracked)
+        else:
+            row += 1
+    return n_tracked
+
+
+@kernel
+def follow_fills(until, followed, end, cursors, horizon_index, horizon_ns, symbols, ticks, out):
+    """Write the mids that fell due before `until`; returns how many."""
+    count = 0
+    for k in range(horizon_ns.shape[0]):
+        at = cursors[k]
+        while at < end and followed[at].t_eff + horizon_ns[k] < until:
+            if count >= out.shape[0]:
+                cursors[k] = at
+                return -1
+            fill = followed[at]
+            row = out[count]
+            row.t_eff = fill.t_eff + horizon_ns[k]
+            row.order = fill.order
+            row.pos = fill.pos
+            row.source = fill.source
+            row.index = horizon_index[k]
+            row.order_group = fill.order_group
+            row.mid = mid_at(
+                symbols[fill.symbol], ticks[fill.symbol], fill.ts_event + horizon_ns[k]
+            )
+            count += 1
+            at += 1
+        cursors[k] = at
+    return count
+
+
+@kernel
+def match_own_prints(until, followed, end, cursors, symbols, prints, out):
+    """Rows for fills whose print was found on the tape by two seconds after them."""
+    count = 0
+    last = cursors.shape[0] - 1
+    at = cursors[last]
+    while at < end and followed[at].t_eff + _WINDOW < until:
+        fill = followed[at]
+        at += 1
+        if fill.matched:
+            continue
+        symbol = symbols[fill.symbol]
+        found = _find_print(
+            symbol, prints[fill.symbol], fill.exec, fill.ts_event, fill.ts_event + _WINDOW
+        )
+        if found < 0:
+            found = _find_like_print(symbol, prints[fill.symbol], fill)
+        if found < 0:
+            continue
+        prints[fill.symbol, found].used = 1
+        row = out[count]
+        row.kind = _OWN_PRINT
+        row.order = fill.order
+        row.root = fill.root
+        row.source = fill.source
+        row.pos = fill.pos
+        row.order_group = fill.order_group
+        row.ts_event = fill.ts_event
+        row.t_eff = fill.t_eff + _WINDOW
+        row.last_qty = prints[fill.symbol, found].size
+        row.last_px = prints[fill.symbol, found].price
+        row.seq = -1
+        count += 1
+    cursors[last] = at
+    return count
+
+
+@kernel
+def stamp_newest(rows, symbol_table, symbols, ticks, seconds, intervals):
+    """Stamp waiting events with the newest quote there is, for a provisional answer."""
+    for i in range(rows.shape[0]):
+        event = rows[i]
+        slot = find(symbol_table, event.symbol)
+        symbol = symbols[slot]
+        t = event.ts_event
+        stamp(event, symbol, ticks[slot], seconds[slot], intervals, t, event.market_seq)
+        event.own_print = 0

@@ -1,0 +1,1 @@
+"""The order stage: life cycle, fills, benchmarks and metrics of every order."""

@@ -1,0 +1,429 @@
+"""The order stage as a Bytewax step: one logic for each group of root order ids."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+from bytewax.operators import KeyedStream, StatefulBatchLogic
+from bytewax.operators import stateful_batch as _stateful_batch
+
+from domain.columns import DETAIL, EVENT
+from domain.instants import END_OF_TIME, NO_TIME, SECOND
+from domain.reasons import Reason
+from domain.rows import (
+    FILL,
+    HEADER,
+    HORIZON_NAMES,
+    ORDER,
+    ORDER_METRICS,
+    STATUS,
+    STATUS_METRICS,
+    FillStatus,
+    Rows,
+    Venues,
+)
+from domain.vocabulary import EventKind
+from operators.orders.curves import no_references
+from operators.orders.evict import pack_into, stale_families
+from operators.orders.fold import index_tables
+from operators.orders.horizons import note_horizons
+from operators.orders.process import process
+from operators.orders.records import count_fills, list_venues, write_records
+from operators.orders.sums import N_SUMS
+from operators.orders.tables import KEPTS, ORDERS, new_tables, pack, reserve, sized_tables, unpack
+from operators.orders.undo import Trial
+from operators.pieces import HORIZON, STAMPED, OrderPiece
+
+_N_STATUS = len(STATUS_METRICS)
+_N_ORDER = len(ORDER_METRICS)
+_EVENT_BYTES = EVENT.itemsize
+_EVICT_EVERY_NS = 60 * SECOND
+
+
+@dataclass(frozen=True, slots=True)
+class OrderSettings:
+    """What the order stage needs to know; times in ns."""
+
+    groups: int = 16
+    mark_interval_ns: int = 5 * SECOND
+    mark_row_interval_ns: int = 60 * SECOND
+    evict_after_ns: int = 3600 * SECOND
+    max_wait_ns: int = 5_000_000
+    references: np.ndarray | None = None
+    """Rows of `curves`, for kernels; None: no reference data."""
+
+
+class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
+    """State of one order group."""
+
+    def __init__(self, settings: OrderSettings, resume: tuple[Any, ...] | None) -> None:
+        self.settings = settings
+        self.references = no_references() if settings.references is None else settings.references
+        self.watermarks: dict[int, tuple[int, int, int]] = {}
+        self.tables = new_tables()
+        self.names: dict[int, str] = {}
+        self.pending = np.empty(0, STAMPED)
+        self.horizons = np.empty(0, HORIZON)
+        self.details = np.empty(0, DETAIL)
+        self.shown: set[tuple[int, int]] = set()
+        self.next_eviction = NO_TIME
+        self.finished = False
+        self._terms = np.zeros(N_SUMS)
+        self._waiting_since: int | None = None
+        if resume is not None:
+            (self.watermarks, packed, self.names, pending, horizons, details,
+             self.next_eviction, self.finished) = resume  # fmt: skip
+            self.tables = unpack(packed)
+            self.pending = np.frombuffer(pending, STAMPED).copy()
+            self.horizons = np.frombuffer(horizons, HORIZON).copy()
+            self.details = np.frombuffer(details, DETAIL).copy()
+
+    def snapshot(self) -> tuple[Any, ...]:
+        """Plain data and packed arrays."""
+        return (
+            dict(self.watermarks), pack(self.tables), dict(self.names),
+            self.pending.tobytes(), self.horizons.tobytes(), self.details.tobytes(),
+            self.next_eviction, self.finished,
+        )  # fmt: skip
+
+    def on_batch(self, values: list[OrderPiece]) -> tuple[Iterable[Rows], bool]:
+        """Take what has arrived, fold what is decided, show what has waited."""
+        fresh = [self.pending]
+        horizons = [self.horizons]
+        details = [self.details]
+        provisional: list[np.ndarray] = []
+        for piece in values:
+            for group, event_watermark, watermark, end in piece.watermarks:
+                self.watermarks[group] = (event_watermark, watermark, end)
+            fresh.append(piece.events)
+            horizons.append(piece.horizons)
+            if len(piece.details):
+                details.append(piece.details)
+            if len(piece.provisional):
+                provisional.append(piece.provisional)
+            self.names.update(piece.names)
+        self.pending = _in_order(fresh)
+        self.horizons = _joined(horizons)
+        if len(details) > 1:
+            rows = _joined(details)
+            self.details = rows[np.lexsort((rows["pos"], rows["source"]))]
+        out = self._advance()
+        if provisional:
+            shown = self._show(_joined(provisional))
+            out = out if shown is None else [*out, shown]
+        self._note_waiting()
+        return out, False
+
+    def on_notify(self) -> tuple[Iterable[Rows], bool]:
+        """Show events that are stamped but wait for other inputs."""
+        self._waiting_since = None
+        waiting = self.pending[self.pending["kind"] < EventKind.MARK]
+        shown = self._show(waiting)
+        return ([] if shown is None else [shown]), False
+
+    def notify_at(self) -> datetime | None:
+        """`max_wait` after the first waiting event came in."""
+        if self._waiting_since is None:
+            return None
+        due = self._waiting_since + self.settings.max_wait_ns
+        return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=due // 1000)
+
+    def on_eof(self) -> tuple[Iterable[Rows], bool]:
+        """Nothing is written here: the end of the input travels as a watermark."""
+        return [], False
+
+    # Progress
+
+    def _least(self) -> tuple[int, int, int]:
+        if len(self.watermarks) < self.settings.groups:
+            return NO_TIME, NO_TIME, END_OF_TIME
+        events, everything, ends = zip(*self.watermarks.values(), strict=True)
+        end = max(ends) if all(e == END_OF_TIME for e in everything) else END_OF_TIME
+        return min(events), min(everything), end
+
+    def _advance(self) -> list[Rows]:
+        event_watermark, watermark, end = self._least()
+        out: list[Rows] = []
+        if len(self.pending) and int(self.pending["t_eff"][0]) < event_watermark:
+            out.append(self._fold(event_watermark, watermark))
+        if len(self.horizons) and watermark > NO_TIME:
+            due = self.horizons["t_eff"] < watermark
+            if due.any():
+                note_horizons(
+                    self.tables, self.horizons[due], FillStatus.COUNTED, FillStatus.CORRECTED
+                )
+                self.horizons = self.horizons[~due]
+        if watermark == END_OF_TIME:
+            if not self.finished and end < END_OF_TIME:
+                self.finished = True
+                slots = np.arange(int(self.tables.used[ORDERS]))
+                out.append(self._records(slots, Reason.UNOBSERVED))
+        elif watermark > NO_TIME and watermark >= self.next_eviction:
+            if self.next_eviction != NO_TIME:
+                out.extend(self._evict(watermark - self.settings.evict_after_ns))
+            self.next_eviction = watermark + _EVICT_EVERY_NS
+        return out
+
+    def _fold(self, event_watermark: int, watermark: int) -> Rows:
+        rows = self.pending
+        ready = int(np.searchsorted(rows["t_eff"], event_watermark, side="left"))
+        decided, rest = rows[:ready], rows[ready:]
+        self.tables = reserve(self.tables, ready)
+        later = np.zeros(ready, np.uint8)
+        pieces = self._process(decided, later, event_watermark, watermark)
+        taken = later == 0
+        held = decided[later == 1]
+        self.pending = np.concatenate([held, rest]) if len(held) else rest
+        out = _joined_rows(pieces)
+        timeline = decided[taken & (decided["kind"] < EventKind.MARK)]
+        out.timeline = _events_of(timeline)
+        out.names = self._names_of(out)
+        out.watermark = watermark
+        if self.shown and len(timeline):
+            self.shown.difference_update(
+                zip(timeline["source"].tolist(), timeline["pos"].tolist(), strict=True)
+            )
+        self._drop_details(timeline)
+        return out
+
+    def _process(
+        self, rows: np.ndarray, later: np.ndarray, event_watermark: int, watermark: int
+    ) -> list[tuple[np.ndarray, Venues]]:
+        settings = self.settings
+        pieces: list[tuple[np.ndarray, Venues]] = []
+        holding = np.zeros(max(len(rows), 1), np.uint64)
+        at = 0
+        while True:
+            room = min(2 * (len(rows) - at) + 64, 65_536)
+            head = np.zeros(room, HEADER)
+            m = np.empty((room, _N_STATUS))
+            r = np.zeros((room, _N_STATUS), np.uint8)
+            cause = np.zeros(room, np.int64)
+            at, count, _ = process(
+                rows, at, later, event_watermark, watermark, settings.mark_interval_ns,
+                settings.mark_row_interval_ns, self.tables, self.details, self.references,
+                self._terms, head, m, r, cause, holding,
+            )  # fmt: skip
+            if count:
+                pieces.append((assemble(STATUS, head[:count], m[:count], r[:count]), Venues()))
+            if at == len(rows):
+                return pieces
+
+    def _names_of(self, rows: Rows) -> dict[int, str]:
+        names = self.names
+        found: dict[int, str] = {}
+        for array, fields in (
+            (rows.status, _STATUS_NAMES),
+            (rows.orders, _STATUS_NAMES),
+            (rows.fills, _FILL_NAMES),
+            (rows.timeline, _EVENT_NAMES),
+        ):
+            if len(array):
+                for field in fields:
+                    for key in np.unique(array[field]).tolist():
+                        if key and key in names:
+                            found[key] = names[key]
+        for venues in (rows.status_venues, rows.order_venues):
+            for key in np.unique(venues.key).tolist():
+                if key in names:
+                    found[key] = names[key]
+        return found
+
+    def _drop_details(self, timeline: np.ndarray) -> None:
+        if len(self.details) and len(timeline):
+            watermark = self._least()[1]
+            if not len(self.pending) or watermark == END_OF_TIME:
+                return
+            done = np.isin(self.details["pos"], timeline["pos"])
+            if done.any():
+                self.details = self.details[~done]
+
+    # Provisional rows
+
+    def _show(self, events: np.ndarray) -> Rows | None:
+        """Fold events on a copy of the state and give the rows, marked provisional."""
+        fresh = [
+            i
+            for i, place in enumerate(
+                zip(events["source"].tolist(), events["pos"].tolist(), strict=True)
+            )
+            if place not in self.shown
+        ]
+        if not fresh:
+            return None
+        rows = events[fresh]
+        self.shown.update(zip(rows["source"].tolist(), rows["pos"].tolist(), strict=True))
+        waiting = self.pending[self.pending["kind"] < EventKind.MARK]
+        family = np.isin(waiting["root"], rows["root"])
+        together = _in_order([waiting[family], rows])
+        _, first = np.unique(together[["source", "pos"]], return_index=True)
+        together = together[np.sort(first)]
+        self.tables = reserve(self.tables, len(together))
+        trial = Trial(self.tables, np.unique(together["root"]))
+        later = np.zeros(len(together), np.uint8)
+        pieces = self._process(together, later, END_OF_TIME, END_OF_TIME)
+        trial.undo()
+        out = _joined_rows(pieces)
+        if not len(out.status):
+            return None
+        newest = _newest_of_each(out.status)
+        out.status = out.status[newest]
+        out.status["provisional"] = 1
+        out.status["numbered"] = 0
+        out.status["seq"] = -1
+        out.names = self._names_of(out)
+        return out
+
+    def _note_waiting(self) -> None:
+        waiting = self.pending["ts_ingest"][self.pending["kind"] < EventKind.MARK]
+        if not len(waiting):
+            self._waiting_since = None
+            return
+        places = zip(
+            self.pending["source"].tolist(), self.pending["pos"].tolist(), strict=True
+        )
+        unseen = [
+            ingest
+            for place, ingest, kind in zip(
+                places, self.pending["ts_ingest"].tolist(), self.pending["kind"].tolist(),
+                strict=True,
+            )
+            if kind < EventKind.MARK and place not in self.shown and ingest > 0
+        ]  # fmt: skip
+        self._waiting_since = min(unseen, default=None)
+
+    # Order records and eviction
+
+    def _records(self, slots: np.ndarray, unseen: Reason) -> Rows:
+        n = len(slots)
+        head = np.zeros(n, HEADER)
+        m = np.empty((n, _N_ORDER))
+        r = np.zeros((n, _N_ORDER), np.uint8)
+        fills = np.zeros(count_fills(self.tables, slots), FILL)
+        mids = np.empty((len(fills), len(HORIZON_NAMES)))
+        write_records(
+            self.tables, self.references, slots, head, m, r, fills, mids, int(unseen)
+        )
+        for i, name in enumerate(HORIZON_NAMES):
+            fills[f"mid_{name}"] = mids[:, i]
+        out = Rows(
+            orders=assemble(ORDER, head, m, r),
+            order_venues=self._venues_of(slots),
+            fills=fills,
+            watermark=self._least()[1],
+        )
+        out.names = self._names_of(out)
+        return out
+
+    def _venues_of(self, slots: np.ndarray) -> Venues:
+        room = 4 * len(slots) + 16
+        while True:
+            start = np.zeros(len(slots) + 1, np.int64)
+            key = np.zeros(room, np.uint64)
+            qty = np.zeros(room)
+            count = list_venues(self.tables, slots, start, key, qty)
+            if count >= 0:
+                return Venues(start, key[:count], qty[:count])
+            room *= 4
+
+    def _evict(self, before: int) -> list[Rows]:
+        tables = self.tables
+        gone = np.zeros(int(tables.used[ORDERS]), np.uint8)
+        if not stale_families(tables, before, gone):
+            return []
+        out = self._records(np.flatnonzero(gone), Reason.UNOBSERVED)
+        fresh = sized_tables(tables.used)
+        pack_into(
+            tables, gone, fresh,
+            np.zeros(len(gone), np.int64), np.zeros(int(tables.used[KEPTS]) + 1, np.int64),
+        )  # fmt: skip
+        index_tables(fresh)
+        self.tables = fresh
+        self._forget_names()
+        return [out]
+
+    def _forget_names(self) -> None:
+        tables = self.tables
+        orders = tables.orders[: int(tables.used[ORDERS])]
+        kept = tables.kept[: int(tables.used[KEPTS])]
+        live: set[int] = set()
+        for array, fields in (
+            (orders, _STATE_NAMES),
+            (kept, ("exec", "exec_ref", "venue")),
+            (self.pending, _EVENT_NAMES),
+            (self.details, _DETAIL_NAMES),
+        ):
+            for field in fields:
+                live.update(np.unique(array[field]).tolist())
+        self.names = {key: name for key, name in self.names.items() if key in live}
+
+
+_STATE_NAMES = (
+    "order", "root", "parent", "symbol", "desk", "broker", "algo", "strategy", "trader",
+    "client", "currency", "cl_ord",
+)  # fmt: skip
+_STATUS_NAMES = _STATE_NAMES
+_FILL_NAMES = ("order", "root", "symbol", "venue", "exec")
+_EVENT_NAMES = ("order", "root", "parent", "symbol", "venue", "exec", "exec_ref")
+_DETAIL_NAMES = ("broker", "algo", "strategy", "trader", "desk", "client", "currency", "cl_ord")
+
+
+def assemble(dtype: np.dtype, head: np.ndarray, m: np.ndarray, r: np.ndarray) -> np.ndarray:
+    """Rows from their header, metrics and reasons, which lie one behind the other."""
+    n = len(head)
+    out = np.empty(n, dtype)
+    raw = out.view(np.uint8).reshape(n, dtype.itemsize)
+    a = HEADER.itemsize
+    b = a + 8 * m.shape[1]
+    raw[:, :a] = head.view(np.uint8).reshape(n, a)
+    raw[:, a:b] = np.ascontiguousarray(m).view(np.uint8).reshape(n, b - a)
+    raw[:, b:] = r
+    return out
+
+
+def _joined(arrays: list[np.ndarray]) -> np.ndarray:
+    full = [a for a in arrays if len(a)]
+    if not full:
+        return arrays[0]
+    return full[0] if len(full) == 1 else np.concatenate(full)
+
+
+def _in_order(arrays: list[np.ndarray]) -> np.ndarray:
+    """Rows by effective time, events before marks, then input partition and position."""
+    rows = _joined(arrays)
+    if len(rows) < 2:
+        return rows
+    return rows[np.lexsort((rows["pos"], rows["source"], rows["kind"] == 40, rows["t_eff"]))]
+
+
+def _events_of(rows: np.ndarray) -> np.ndarray:
+    out = np.empty(len(rows), EVENT)
+    if len(rows):
+        raw = np.ascontiguousarray(rows).view(np.uint8).reshape(len(rows), -1)
+        out.view(np.uint8).reshape(len(rows), -1)[:] = raw[:, :_EVENT_BYTES]
+    return out
+
+
+def _joined_rows(pieces: list[tuple[np.ndarray, Venues]]) -> Rows:
+    if not pieces:
+        return Rows()
+    return Rows(status=_joined([rows for rows, _ in pieces]))
+
+
+def _newest_of_each(status: np.ndarray) -> np.ndarray:
+    """Index of the last row of every order."""
+    _, last = np.unique(status["order"][::-1], return_index=True)
+    return np.sort(len(status) - 1 - last)
+
+
+def track_orders(
+    step_id: str, up: KeyedStream[OrderPiece], settings: OrderSettings
+) -> KeyedStream[Rows]:
+    """Fold stamped events into orders and give the rows they cause, keyed by order group."""
+
+    def build(resume: tuple[Any, ...] | None) -> OrderLogic:
+        return OrderLogic(settings, resume)
+
+    return _stateful_batch(step_id, up, build)

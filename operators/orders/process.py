@@ -1,0 +1,251 @@
+"""The kernel that takes stamped events in order and gives the rows they cause."""
+
+import numpy as np
+
+from domain.columns import HAS_DETAIL
+from domain.instants import NO_TIME
+from domain.vocabulary import Anomaly, EventKind
+from operators.kernel import kernel
+from operators.lookup import find
+from operators.market.release import next_mark_after
+from operators.orders.fold import add_own_print, adopt, fold_one, refold
+from operators.orders.keep import add_ref, keep, slot_of
+from operators.orders.measure import measure
+from operators.pieces import StampFlag
+
+_FILLED = int(EventKind.ORDER_FILLED)
+_BUSTED = int(EventKind.FILL_BUSTED)
+_CORRECTED = int(EventKind.FILL_CORRECTED)
+_ROUTES = int(EventKind.ROUTE_SENT)
+_MARK = int(EventKind.MARK)
+_OWN_PRINT = int(EventKind.OWN_PRINT)
+_LATE = int(Anomaly.LATE)
+_STAMPED_LATE = StampFlag.LATE
+_MS = 1_000_000
+
+WAIT = 1
+"""Value of `later`: the row is not decided yet and comes again."""
+
+
+@kernel
+def apply_detail(tables, slot, ts, details, source, pos):
+    """Take over what was said once of the order; an older message fills only gaps."""
+    lo = 0
+    hi = details.shape[0]
+    while lo < hi:
+        middle = (lo + hi) >> 1
+        row = details[middle]
+        if row.source < source or (row.source == source and row.pos < pos):
+            lo = middle + 1
+        else:
+            hi = middle
+    if lo >= details.shape[0] or details[lo].pos != pos or details[lo].source != source:
+        return
+    d = details[lo]
+    order = tables.orders[slot]
+    newer = ts >= order.detail_ts
+    if newer:
+        order.detail_ts = ts
+    if d.cl_ord != 0 and (newer or order.cl_ord == 0):
+        order.cl_ord = d.cl_ord
+    if d.broker != 0 and (newer or order.broker == 0):
+        order.broker = d.broker
+    if d.algo != 0 and (newer or order.algo == 0):
+        order.algo = d.algo
+    if d.strategy != 0 and (newer or order.strategy == 0):
+        order.strategy = d.strategy
+    if d.trader != 0 and (newer or order.trader == 0):
+        order.trader = d.trader
+    if d.desk != 0 and (newer or order.desk == 0):
+        order.desk = d.desk
+    if d.client != 0 and (newer or order.client == 0):
+        order.client = d.client
+    if d.currency != 0 and (newer or order.currency == 0):
+        order.currency = d.currency
+    if d.ord_type != 0 and (newer or order.ord_type == 0):
+        order.ord_type = d.ord_type
+    if d.time_in_force != 0 and (newer or order.time_in_force == 0):
+        order.time_in_force = d.time_in_force
+    if d.asset_class != 0 and (newer or order.asset_class == 0):
+        order.asset_class = d.asset_class
+    if d.schedule != 0 and (newer or order.schedule == 0):
+        order.schedule = d.schedule
+    if d.decision_ts != NO_TIME and (newer or order.decision_ts == NO_TIME):
+        order.decision_ts = d.decision_ts
+    if d.start_ts != NO_TIME and (newer or order.start_ts == NO_TIME):
+        order.start_ts = d.start_ts
+    if d.end_ts != NO_TIME and (newer or order.end_ts == NO_TIME):
+        order.end_ts = d.end_ts
+    if d.decision_px == d.decision_px and (newer or order.decision_px != order.decision_px):
+        order.decision_px = d.decision_px
+    if d.participation == d.participation and (
+        newer or order.participation != order.participation
+    ):
+        order.participation = d.participation
+
+
+@kernel
+def see_market(order, row):
+    """Value the order from now on with the market of this row, unless it knows a newer one."""
+    if row.ts_event < order.now_ts:
+        return
+    order.now_ts = row.ts_event
+    order.now_bid = row.bid
+    order.now_ask = row.ask
+    order.now_quote_ts = row.quote_ts
+    order.now_vol = row.vol_close
+    order.now_pv = row.pv_close
+    order.now_mid_s = row.mid_s
+    order.now_open_s = row.open_s
+    order.now_open_px = row.open_px
+    order.now_flags = row.stamp_flags
+
+
+@kernel
+def _describe(order, event):
+    """What any event may say of the order itself."""
+    if order.side == 0:
+        order.side = event.side
+        order.side_code = event.side_code
+    if order.symbol == 0:
+        order.symbol = event.symbol
+    order.phase_ms = event.phase
+    order.root = event.root
+
+
+@kernel
+def take_event(tables, slot, event, details, terms):
+    """Fold one final event. Returns (taken, restated): taken is False for a repeat."""
+    order = tables.orders[slot]
+    _describe(order, event)
+    if event.flags & HAS_DETAIL:
+        apply_detail(tables, slot, event.ts_event, details, event.source, event.pos)
+    if event.parent != 0 and event.parent != event.order and order.parent_slot < 0:
+        adopt(tables, slot, event.parent, event.root)
+        order = tables.orders[slot]
+    at, tail = keep(tables, slot, event)
+    if at < 0:
+        return False, False
+    order.events += 1
+    order.kind = event.kind
+    order.ts_ingest = max(order.ts_ingest, event.ts_ingest)
+    order.now_known = max(order.now_known, event.t_eff)
+    see_market(order, event)
+    rewrites = event.kind == _BUSTED or event.kind == _CORRECTED
+    if rewrites:
+        order.rewrites = 1
+    is_fill = event.kind == _FILLED
+    ancestor = order.parent_slot
+    while ancestor >= 0:
+        above = tables.orders[ancestor]
+        if is_fill and order.agg < 0:
+            add_ref(tables, ancestor, at)
+        if above.symbol == 0:
+            above.symbol = event.symbol
+            above.side = event.side
+            above.side_code = event.side_code
+        if above.symbol != event.symbol:
+            above.several_symbols = 1
+        else:
+            see_market(above, event)
+        above.phase_ms = event.phase
+        above.now_known = max(above.now_known, event.t_eff)
+        above.ts_ingest = max(above.ts_ingest, event.ts_ingest)
+        if is_fill or rewrites:
+            above.events += 1
+            above.kind = event.kind
+        ancestor = above.parent_slot
+    again = not tail or (order.rewrites and (is_fill or rewrites))
+    if again:
+        refold(tables, slot, terms)
+    else:
+        fold_one(tables, slot, at, terms)
+    if event.stamp_flags & _STAMPED_LATE or event.t_eff - event.ts_event > 5_000_000_000:
+        order.flags |= _LATE
+    return True, again
+
+
+@kernel
+def _held(event, watermark, interval_ns):
+    """Whether a mark of the family, due before the event, is not decided yet."""
+    if event.t_eff < watermark:
+        return False
+    if watermark == NO_TIME:
+        return True
+    return next_mark_after(watermark - 1, event.phase, interval_ns) < event.t_eff
+
+
+@kernel
+def process(
+    rows, begin, later, event_watermark, watermark, interval_ns, row_interval_ns,
+    tables, details, references, terms, head, m, r, cause, holding,
+):  # fmt: skip
+    """Fold rows in order and write the status rows they cause.
+
+    `later` is set to WAIT for rows that come again. Returns (index reached, rows written,
+    families held); the index is short of the end when the output is full.
+    """
+    count = 0
+    held = 0
+    room = head.shape[0]
+    for i in range(begin, rows.shape[0]):
+        row = rows[i]
+        if row.t_eff >= event_watermark or (row.kind == _MARK and row.t_eff >= watermark):
+            later[i] = WAIT
+            continue
+        if held > 0:
+            waits = False
+            for h in range(held):
+                if holding[h] == row.root:
+                    waits = True
+                    break
+            if waits:
+                later[i] = WAIT
+                continue
+        if row.kind < _MARK and _held(row, watermark, interval_ns):
+            later[i] = WAIT
+            if held < holding.shape[0]:
+                holding[held] = row.root
+                held += 1
+            continue
+        if count + 8 > room:
+            return i, count, held
+        if row.kind == _MARK:
+            slot = find(tables.order_table, row.order)
+            if slot < 0:
+                continue
+            order = tables.orders[slot]
+            see_market(order, row)
+            order.now_known = max(order.now_known, row.t_eff)
+            measure(tables, references, slot, head[count], m[count], r[count])
+            if head[count].closed_ts != NO_TIME:
+                continue
+            head[count].kind = _MARK
+            phase = (np.int64(row.phase) * _MS) % row_interval_ns
+            if (row.t_eff - phase) % row_interval_ns == 0:
+                order.row_seq += 1
+                head[count].numbered = 1
+            head[count].seq = order.row_seq
+            cause[count] = i
+            count += 1
+            continue
+        slot = slot_of(tables, row.order, row.root)
+        if row.kind == _OWN_PRINT:
+            add_own_print(tables, slot, row.pos, row.source, row.last_qty, row.last_px)
+            continue
+        taken, restated = take_event(tables, slot, row, details, terms)
+        if not taken or row.kind >= _ROUTES:
+            later[i] = 0 if taken else 2
+            continue
+        climbs = row.kind == _FILLED or row.kind == _BUSTED or row.kind == _CORRECTED
+        while slot >= 0 and count < room:
+            order = tables.orders[slot]
+            order.row_seq += 1
+            measure(tables, references, slot, head[count], m[count], r[count])
+            head[count].ts = row.ts_event
+            head[count].numbered = 1
+            head[count].restated = 1 if restated else 0
+            cause[count] = i
+            count += 1
+            slot = order.parent_slot if climbs else -1
+    return rows.shape[0], count, held

@@ -1,0 +1,210 @@
+"""Kernels for what is written when an order is complete: its record and its fills."""
+
+import numpy as np
+
+from domain.reasons import Reason
+from domain.rows import (
+    HORIZON_NAMES,
+    LATER_BENCHMARKS,
+    MARKOUT_HORIZONS,
+    NEXT_CLOSE,
+    ORDER_METRICS,
+    REALIZED_HORIZONS,
+    REVERSION_HORIZONS,
+    FillStatus,
+)
+from domain.vocabulary import EventKind
+from metrics.markout import reversion_bps
+from metrics.shortfall import delay_ccy, opportunity_ccy
+from metrics.spreads import effective_spread, ratio_bps, realized_spread
+from operators.kernel import kernel
+from operators.market.tape import valid_mid
+from operators.orders import sums as S
+from operators.orders.measure import (
+    ARRIVAL,
+    M,
+    N_METRICS,
+    arrival_of,
+    last_counted,
+    measure,
+    put,
+)
+
+_NO_FILL = int(Reason.NO_FILL)
+_NO_ARRIVAL = int(Reason.NO_ARRIVAL)
+_NO_DECISION = int(Reason.NO_DECISION)
+_NO_QUOTE = int(Reason.NO_QUOTE)
+_NO_REFERENCE = int(Reason.NO_REFERENCE)
+_PENDING = int(Reason.PENDING)
+_UNOBSERVED = int(Reason.UNOBSERVED)
+_FILLED_EVENT = int(EventKind.ORDER_FILLED)
+_COUNTED = FillStatus.COUNTED
+_CORRECTED = FillStatus.CORRECTED
+
+_PREV_CLOSE = M["prev_close"]
+_LATER_FROM = M[LATER_BENCHMARKS[0]]
+_EXEC = M["shortfall_delay_exec_ccy"]
+_index = {name: i for i, name in enumerate(HORIZON_NAMES)}
+_REALIZED = np.array([_index[h] for h in REALIZED_HORIZONS], np.int64)
+_REALIZED_AT = M[f"realized_spread_{next(iter(REALIZED_HORIZONS))}_bps"]
+_IMPACT_AT = M[f"price_impact_{next(iter(REALIZED_HORIZONS))}_bps"]
+_MARKOUTS = np.array([_index[h] for h in (*MARKOUT_HORIZONS, NEXT_CLOSE)], np.int64)
+_MARKOUT_AT = M[f"markout_cost_{next(iter(MARKOUT_HORIZONS))}_bps"]
+_REVERSIONS = np.array([_index[h] for h in REVERSION_HORIZONS], np.int64)
+_REVERSION_AT = M[f"reversion_{REVERSION_HORIZONS[0]}_bps"]
+_AT_FILL = _index["0s"]
+
+_realized = realized_spread.kernel
+_effective = effective_spread.kernel
+_bps = ratio_bps.kernel
+_reversion = reversion_bps.kernel
+_delay = delay_ccy.kernel
+_opportunity = opportunity_ccy.kernel
+
+assert len(ORDER_METRICS) == N_METRICS
+
+
+@kernel
+def measure_record(tables, references, slot, head, m, r, unseen):
+    """The whole order record. `unseen` is the reason of horizons that were not observed."""
+    measure(tables, references, slot, head, m, r)
+    order = tables.orders[slot]
+    parent = order.agg >= 0
+    sums = tables.agg_sums[order.agg] if parent else tables.sums[slot]
+    horizons = tables.agg_horizon_sums[order.agg] if parent else tables.horizon_sums[slot]
+    q = sums[S.QTY, 0]
+    side = np.float64(order.side)
+    for k in range(_LATER_FROM, N_METRICS):
+        m[k] = np.nan
+        r[k] = _NO_FILL if q <= 0.0 else unseen
+    r[_PREV_CLOSE] = _NO_REFERENCE
+
+    arrival, no_arrival = arrival_of(order)
+    final_px = valid_mid(order.now_bid, order.now_ask)
+    if order.final_mid == order.final_mid:
+        final_px = order.final_mid
+    paper = order.order_qty * order.decision_px
+    delay = _delay(order.decision_px, arrival, q, side)
+    unfilled = max(order.order_qty - q, 0.0)
+    lost = _opportunity(order.decision_px, final_px, unfilled, side) if unfilled > 0.0 else 0.0
+    if order.decision_px != order.decision_px:
+        lost = np.nan
+    put(m, r, _EXEC, delay, no_arrival if no_arrival else _NO_DECISION)
+    put(m, r, _EXEC + 1, _bps(delay, paper), no_arrival if no_arrival else _NO_DECISION)
+    put(m, r, _EXEC + 2, lost, _NO_DECISION)
+    put(m, r, _EXEC + 3, _bps(lost, paper), _NO_DECISION)
+
+    for i in range(_REALIZED.shape[0]):
+        h = _REALIZED[i]
+        base = horizons[h, 2, 0]
+        why = unseen if horizons[h, 0, 0] == 0.0 else _NO_ARRIVAL
+        if q <= 0.0:
+            why = _NO_FILL
+        put(m, r, _REALIZED_AT + i,
+            _bps(_realized(horizons[h, 0, 0], horizons[h, 1, 0], side), base), why)  # fmt: skip
+        put(m, r, _IMPACT_AT + i,
+            _bps(_effective(horizons[h, 1, 0], base, side), base), why)  # fmt: skip
+    for i in range(_MARKOUTS.shape[0]):
+        h = _MARKOUTS[i]
+        why = unseen if h > _AT_FILL else _NO_QUOTE
+        if q <= 0.0:
+            why = _NO_FILL
+        # −s Σq(m − p) over Σqp: a ratio of sums over the observed fills.
+        cost = side * (horizons[h, 0, 0] - horizons[h, 1, 0])
+        put(m, r, _MARKOUT_AT + i, _bps(cost, horizons[h, 0, 0]), why)
+    last = last_counted(tables, slot)
+    if last >= 0 and tables.kept[last].mids >= 0:
+        mids = tables.mids[tables.kept[last].mids]
+        for i in range(_REVERSIONS.shape[0]):
+            put(m, r, _REVERSION_AT + i,
+                _reversion(mids[_AT_FILL], mids[_REVERSIONS[i]], side), unseen)  # fmt: skip
+    if m[ARRIVAL] != m[ARRIVAL] and r[ARRIVAL] == _PENDING:
+        r[ARRIVAL] = unseen
+
+
+@kernel
+def write_fills(tables, slot, out, mids, at):
+    """Write the order's own executions, repeats and busted ones included; returns the end."""
+    order = tables.orders[slot]
+    row = order.first
+    total = 0.0
+    while row >= 0:
+        kept = tables.kept[row]
+        row = kept.next
+        if kept.kind != _FILLED_EVENT:
+            continue
+        fill = out[at]
+        if kept.status == _COUNTED or kept.status == _CORRECTED:
+            total += kept.eff_qty
+        fill.order = order.order
+        fill.root = order.root
+        fill.symbol = order.symbol
+        fill.venue = kept.venue
+        fill.exec = kept.exec
+        fill.ts = kept.ts
+        fill.known = kept.known
+        fill.seq = kept.seq
+        fill.pos = kept.pos
+        fill.source = kept.source
+        fill.side = order.side
+        fill.liquidity = kept.liquidity
+        fill.status = kept.status
+        fill.anomalies = kept.flags
+        fill.last_qty = kept.eff_qty
+        fill.last_px = kept.eff_px
+        fill.fee = kept.fee
+        fill.cum_qty = total
+        fill.bid = kept.bid
+        fill.ask = kept.ask
+        fill.mid = valid_mid(kept.bid, kept.ask)
+        fill.arrival_mid = (
+            valid_mid(order.arrival_bid, order.arrival_ask) if order.accepted else np.nan
+        )
+        fill.quote_ts = kept.quote_ts
+        for h in range(mids.shape[1]):
+            mids[at, h] = tables.mids[kept.mids, h]
+        at += 1
+    return at
+
+
+@kernel
+def count_fills(tables, slots):
+    """How many FILL rows the orders will take."""
+    total = 0
+    for i in range(slots.shape[0]):
+        row = tables.orders[slots[i]].first
+        while row >= 0:
+            if tables.kept[row].kind == _FILLED_EVENT:
+                total += 1
+            row = tables.kept[row].next
+    return total
+
+
+@kernel
+def write_records(tables, references, slots, head, m, r, fills, mids, unseen):
+    """Records and fills of several orders."""
+    at = 0
+    for i in range(slots.shape[0]):
+        measure_record(tables, references, slots[i], head[i], m[i], r[i], unseen)
+        at = write_fills(tables, slots[i], fills, mids, at)
+    return at
+
+
+@kernel
+def list_venues(tables, slots, start, key, qty):
+    """Executed quantity by venue of each order; returns how many entries, −1 if too many."""
+    at = 0
+    for i in range(slots.shape[0]):
+        start[i] = at
+        venue = tables.orders[slots[i]].venues
+        while venue >= 0:
+            amount = tables.venue_qty[venue, 0]
+            if amount > 0.0:
+                if at >= key.shape[0]:
+                    return -1
+                key[at] = tables.venues[venue].venue
+                qty[at] = amount
+                at += 1
+            venue = tables.venues[venue].next
+    start[slots.shape[0]] = at
+    return at

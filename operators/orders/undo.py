@@ -1,0 +1,112 @@
+"""Try events on a group's state and put everything back as it was."""
+
+import numpy as np
+
+from domain.vocabulary import EventKind
+from operators.kernel import kernel
+from operators.lookup import find, remove
+from operators.orders.keep import exec_key
+from operators.orders.layout import blank_orders
+from operators.orders.tables import AGGS, KEPTS, ORDERS, Tables
+
+_FILLED = int(EventKind.ORDER_FILLED)
+
+
+@kernel
+def family_rows(tables, roots, slots, kept, refs, venues):
+    """Rows that events of these families could change; returns how many of each.
+
+    −1 for the first where an output is too small.
+    """
+    n = 0
+    k = 0
+    f = 0
+    v = 0
+    for slot in range(tables.used[ORDERS]):
+        order = tables.orders[slot]
+        mine = False
+        for i in range(roots.shape[0]):
+            if order.root == roots[i] or order.order == roots[i]:
+                mine = True
+                break
+        if not mine:
+            continue
+        if n >= slots.shape[0]:
+            return -1, k, f, v
+        slots[n] = slot
+        n += 1
+        at = order.first
+        while at >= 0:
+            if k >= kept.shape[0]:
+                return -1, k, f, v
+            kept[k] = at
+            k += 1
+            at = tables.kept[at].next
+        at = order.first_ref
+        while at >= 0:
+            if f >= refs.shape[0]:
+                return -1, k, f, v
+            refs[f] = at
+            f += 1
+            at = tables.refs[at].next
+        at = order.venues
+        while at >= 0:
+            if v >= venues.shape[0]:
+                return -1, k, f, v
+            venues[v] = at
+            v += 1
+            at = tables.venues[at].next
+    return n, k, f, v
+
+
+@kernel
+def _forget_new(tables, used):
+    for slot in range(used[ORDERS], tables.used[ORDERS]):
+        remove(tables.order_table, tables.orders[slot].order)
+    for at in range(used[KEPTS], tables.used[KEPTS]):
+        row = tables.kept[at]
+        if row.kind == _FILLED and row.exec != 0:
+            key = exec_key(tables.orders[row.slot].order, row.exec)
+            if find(tables.exec_table, key) >= used[KEPTS]:
+                remove(tables.exec_table, key)
+
+
+class Trial:
+    """Remembers the rows of some families; `undo` restores them."""
+
+    def __init__(self, tables: Tables, roots: np.ndarray) -> None:
+        self.tables = tables
+        self.used = tables.used.copy()
+        room = 256
+        while True:
+            rows = [np.zeros(room, np.int64) for _ in range(4)]
+            counts = family_rows(tables, roots, *rows)
+            if counts[0] >= 0:
+                break
+            room *= 4
+        slots, kept, refs, venues = (
+            row[:count] for row, count in zip(rows, counts, strict=True)
+        )
+        aggs = tables.orders["agg"][slots]
+        aggs = aggs[aggs >= 0]
+        self._saved = [
+            (getattr(tables, name), index, getattr(tables, name)[index])
+            for name, index in (
+                ("orders", slots), ("sums", slots), ("horizon_sums", slots),
+                ("agg_sums", aggs), ("agg_horizon_sums", aggs), ("kept", kept),
+                ("refs", refs), ("venues", venues), ("venue_qty", venues),
+            )  # fmt: skip
+        ]
+
+    def undo(self) -> None:
+        """Put the tables back; rows that were added are blank again."""
+        tables = self.tables
+        _forget_new(tables, self.used)
+        added = slice(int(self.used[ORDERS]), int(tables.used[ORDERS]))
+        tables.orders[added] = blank_orders(added.stop - added.start)
+        for array, index, rows in self._saved:
+            array[index] = rows
+        tables.used[:] = self.used
+
+
+assert AGGS > KEPTS > ORDERS

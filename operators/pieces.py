@@ -1,0 +1,127 @@
+"""What travels between the steps of the flow.
+
+Pieces are passed as they are inside a process; between processes they are pickled, their
+arrays as bytes, which is many times cheaper than pickled arrays.
+"""
+
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import numpy as np
+
+from domain.columns import DETAIL, EVENT
+from domain.instants import END_OF_TIME, NO_TIME
+
+STAMP = np.dtype(
+    [
+        ("bid", "f8"),  # the last quote before the instant
+        ("ask", "f8"),
+        ("quote_ts", "i8"),
+        ("vol_open", "f8"),  # eligible volume before the instant, for a window that opens here
+        ("vol_close", "f8"),  # through the instant, for a window that closes here
+        ("pv_open", "f8"),  # Σ price × size, likewise
+        ("pv_close", "f8"),
+        ("mid_s", "f8"),  # ∫ mid dt over trading time, price × seconds
+        ("open_s", "f8"),  # trading seconds with a valid mid
+        ("open_px", "f8"),  # the session's opening price, NaN before it
+        ("mid_m60s", "f8"),  # mid at the last whole second at or before the instant less 60 s
+        ("mid_m30s", "f8"),
+        ("mid_m5s", "f8"),
+        ("stamp_flags", "u4"),  # bits of StampFlag
+        ("own_print", "u4"),  # 1: the print of this fill was on the tape by then
+    ]
+)
+"""The market an instant met."""
+
+STAMPED = np.dtype(EVENT.descr + STAMP.descr)
+"""An order event, or a mark of an order, with the market it met."""
+
+HORIZON = np.dtype(
+    [
+        ("t_eff", "i8"),  # when it was due
+        ("order", "u8"),
+        ("pos", "i8"),  # of the fill
+        ("mid", "f8"),  # NaN: no quote
+        ("source", "u1"),  # of the fill
+        ("index", "u1"),  # into rows.HORIZON_NAMES
+        ("order_group", "u1"),
+        ("reserved", "u1", (5,)),
+    ]
+)
+"""The mid some time after a fill."""
+
+
+class StampFlag:
+    """Bits of `stamp_flags`."""
+
+    PRE_OPEN = 1
+    HALTED = 2
+    STALE = 4
+    LATE = 8
+    CLOSED = 16
+    OPEN_IS_PRINT = 32
+    """`open_px` is the first regular print, no auction was seen."""
+
+
+class _Piece:
+    __slots__ = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        values = [getattr(self, f.name) for f in fields(self)]  # pyright: ignore[reportArgumentType]
+        return _restore, (type(self), [_packed(value) for value in values])
+
+
+def _packed(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return (_PACKED, value.tobytes(), value.dtype.descr)
+    return value
+
+
+def _restore(kind: type, values: list[Any]) -> Any:
+    return kind(*(_unpacked(value) for value in values))
+
+
+def _unpacked(value: Any) -> Any:
+    if isinstance(value, tuple) and value and value[0] == _PACKED:
+        raw, descr = value[1], value[2]
+        return np.frombuffer(bytearray(raw), _dtypes.setdefault(str(descr), np.dtype(descr)))
+    return value
+
+
+_PACKED = "\x00array"
+_dtypes: dict[str, np.dtype] = {}
+
+
+@dataclass(slots=True)
+class Stamped(_Piece):
+    """What the market stage of one symbol group hands on."""
+
+    group: int
+    event_watermark: int = NO_TIME
+    """No later order event of this group lies before."""
+    watermark: int = NO_TIME
+    """No later mark, horizon or record of this group lies before."""
+    end: int = END_OF_TIME
+    """The last event time, once every input has ended."""
+    events: np.ndarray = field(default_factory=lambda: np.empty(0, STAMPED))
+    horizons: np.ndarray = field(default_factory=lambda: np.empty(0, HORIZON))
+    details: np.ndarray = field(default_factory=lambda: np.empty(0, DETAIL))
+    names: dict[int, str] = field(default_factory=dict)
+    references: list[tuple[int, bytes]] = field(default_factory=list)
+    """(effective time, JSON) of reference and control records."""
+    provisional: np.ndarray = field(default_factory=lambda: np.empty(0, STAMPED))
+    """Events that wait for the market, stamped with the newest quote."""
+
+
+@dataclass(slots=True)
+class OrderPiece(_Piece):
+    """What one order group takes: the pieces of several symbol groups, joined."""
+
+    watermarks: list[tuple[int, int, int, int]]
+    """(symbol group, event watermark, watermark, end)."""
+    events: np.ndarray
+    horizons: np.ndarray
+    details: np.ndarray
+    provisional: np.ndarray
+    names: dict[int, str]
+    references: list[tuple[int, bytes]]
