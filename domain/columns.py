@@ -74,7 +74,8 @@ DETAIL = np.dtype(
         ("time_in_force", "u1"),
         ("asset_class", "u1"),
         ("schedule", "u1"),
-        ("reserved", "u1", (3,)),
+        ("order_group", "u1"),  # set with the event's when the batch is split
+        ("reserved", "u1", (2,)),
         ("cl_ord", "u8"),
         ("broker", "u8"),
         ("algo", "u8"),

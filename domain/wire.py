@@ -84,6 +84,8 @@ def split_json(body: bytes) -> list[bytes]:
 class RowBuilder:
     """Collects messages of one input partition into a Batch, refusals included.
 
+    A row's `t_eff` is left at the newest clock message before it since the last batch.
+
     `source` is the partition's rank among all inputs, `ordinal` the number of events it
     has given so far: it breaks ties between events of the same time.
     """
@@ -160,6 +162,7 @@ class RowBuilder:
             "venue": self._key(message.venue),
             "exec": self._key(message.exec_id),
             "ts_event": ts_event,
+            "t_eff": self.clock,
         }
         if message.seq is not None:
             row["seq"] = message.seq
@@ -200,6 +203,7 @@ class RowBuilder:
             "exec": self._key(message.route_id if is_route else message.exec_id),
             "exec_ref": self._key(message.exec_ref_id),
             "ts_event": ts_event,
+            "t_eff": self.clock,
             "ts_ingest": ingest,
             "pos": self.ordinal,
         }
@@ -314,9 +318,18 @@ def _decode(decoder: msgspec.json.Decoder[Any], raw: bytes) -> Any:
 
 def _time(name: str, text: str) -> int:
     try:
-        return parse_rfc3339(text)
+        ns = parse_rfc3339(text)
     except (ValueError, OverflowError) as error:
         raise Refused(DeadLetterReason.BAD_TIME, f"{name}: {error}") from error
+    if not -_LATEST_NS < ns < _LATEST_NS:
+        raise Refused(
+            DeadLetterReason.BAD_TIME, f"{name}: expected a time from 1824 to 2116, got {text!r}"
+        )
+    return ns
+
+
+_LATEST_NS = 1 << 62
+"""Beyond it, sums of a time and a horizon would not fit 64 bits."""
 
 
 MAX_AHEAD_NS = 1_000_000_000

@@ -1,11 +1,61 @@
 """How kernels are compiled, in one place."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import numba
+import numpy as np
 
 
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile for arrays and scalars, cached on disk, without the interpreter's lock."""
+    """Compile for arrays and scalars, cached on disk, without the interpreter's lock.
+
+    With NUMBA_DISABLE_JIT the same source runs as plain Python, for coverage.
+    """
+    if numba.config.DISABLE_JIT:
+        return _interpreted(function)
     return numba.njit(function, cache=True, nogil=True, error_model="numpy")
+
+
+class _Row:
+    """A row of a structured array with its fields as attributes, as kernels see it."""
+
+    __slots__ = ("_void",)
+
+    def __init__(self, void: np.void) -> None:
+        object.__setattr__(self, "_void", void)
+
+    def __getattr__(self, name: str) -> Any:
+        return self._void[name]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self._void[name] = value
+
+
+class _Rows(np.ndarray):
+    """A structured array that gives its rows as `_Row`."""
+
+    def __getitem__(self, index: Any) -> Any:
+        found = super().__getitem__(index)
+        return _Row(found) if isinstance(found, np.void) else found
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        super().__setitem__(index, value._void if isinstance(value, _Row) else value)
+
+
+def _interpreted(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def call(*args: Any) -> Any:
+        with np.errstate(all="ignore"):
+            return function(*(_with_fields(a) for a in args))
+
+    return call
+
+
+def _with_fields(value: Any) -> Any:
+    if isinstance(value, np.ndarray) and value.dtype.names and not isinstance(value, _Rows):
+        return value.view(_Rows)
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*(_with_fields(item) for item in value))
+    return value

@@ -51,8 +51,9 @@ def split_batch(
     else:
         fed = range(groups)
     if len(batch.details):
-        told = np.isin(batch.events["pos"], batch.details["pos"])
-        batch.events["flags"][told] |= HAS_DETAIL
+        at = np.searchsorted(batch.events["pos"], batch.details["pos"])
+        batch.events["flags"][at] |= HAS_DETAIL
+        batch.details["order_group"] = batch.events["order_group"][at]
     market, market_start = by_group(batch.market, "group", groups)
     events, event_start = by_group(batch.events, "market_group", groups)
     for g in fed:
@@ -95,7 +96,7 @@ def route_to_orders(
     shown, shown_start = by_group(
         _concat(stamped, "provisional", STAMPED), "order_group", groups
     )
-    details = _concat(stamped, "details", DETAIL)
+    details, detail_start = by_group(_concat(stamped, "details", DETAIL), "order_group", groups)
     names: dict[int, str] = {}
     references: list[tuple[int, bytes]] = []
     for piece in stamped:
@@ -103,7 +104,9 @@ def route_to_orders(
         references.extend(piece.references)
     out: list[tuple[str, OrderPiece]] = []
     for g in range(groups):
-        has_rows = event_start[g] != event_start[g + 1] or shown_start[g] != shown_start[g + 1]
+        has_rows = any(
+            start[g] != start[g + 1] for start in (event_start, shown_start, detail_start)
+        )
         out.append(
             (
                 GROUP_KEYS[g],
@@ -111,9 +114,9 @@ def route_to_orders(
                     watermarks,
                     events[event_start[g] : event_start[g + 1]],
                     horizons[horizon_start[g] : horizon_start[g + 1]],
-                    details,
+                    details[detail_start[g] : detail_start[g + 1]],
                     shown[shown_start[g] : shown_start[g + 1]],
-                    names if names and (has_rows or len(details)) else {},
+                    names if has_rows else {},
                     references,
                 ),
             )

@@ -284,17 +284,18 @@ class MarketLogic(StatefulBatchLogic[Batch, Stamped, Any]):
         if not awaited:
             return np.empty(0, HORIZON), np.empty(0, STAMPED)
         out = np.zeros(awaited - int(end - state.cursors[-1]), HORIZON)
+        ended = self._end() < END_OF_TIME
         count = release.follow_fills(
-            until, state.followed, end, state.cursors, state.horizon_index, state.horizon_ns,
+            until, ended, state.followed, end, state.cursors, state.horizon_index, state.horizon_ns,
             state.symbols, state.ticks, out,
         )  # fmt: skip
         # At the end of the input every print that can come has come.
-        own_until = END_OF_TIME if self._end() < END_OF_TIME else until
+        own_until = END_OF_TIME if ended else until
         own = np.zeros(int(end - state.cursors[-1]), STAMPED)
         found = release.match_own_prints(
             own_until, state.followed, end, state.cursors, state.symbols, state.prints, own
         )
-        if own_until == END_OF_TIME:
+        if ended:
             own["t_eff"][:found] = np.minimum(own["t_eff"][:found], self._end())
         return out[:count], own[:found]
 

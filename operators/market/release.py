@@ -279,29 +279,44 @@ def drop_idle(tracked, table, n_tracked, before):
 
 
 @kernel
-def follow_fills(until, followed, end, cursors, horizon_index, horizon_ns, symbols, ticks, out):
-    """Write the mids that fell due before `until`; returns how many."""
+def _horizon_row(row, fill, k, horizon_index, horizon_ns, symbols, ticks, due):
+    row.t_eff = due
+    row.order = fill.order
+    row.pos = fill.pos
+    row.source = fill.source
+    row.index = horizon_index[k]
+    row.order_group = fill.order_group
+    row.mid = mid_at(symbols[fill.symbol], ticks[fill.symbol], fill.ts_event + horizon_ns[k])
+
+
+@kernel
+def follow_fills(
+    until, ended, followed, end, cursors, horizon_index, horizon_ns, symbols, ticks, out
+):
+    """Write the mids that fell due before `until`; returns how many.
+
+    `out` has room for every horizon that is awaited. At the end of the input a late fill's
+    horizon counts by its own time, since nothing more will come.
+    """
     count = 0
     for k in range(horizon_ns.shape[0]):
         at = cursors[k]
         while at < end and followed[at].t_eff + horizon_ns[k] < until:
-            if count >= out.shape[0]:
-                cursors[k] = at
-                return -1
             fill = followed[at]
-            row = out[count]
-            row.t_eff = fill.t_eff + horizon_ns[k]
-            row.order = fill.order
-            row.pos = fill.pos
-            row.source = fill.source
-            row.index = horizon_index[k]
-            row.order_group = fill.order_group
-            row.mid = mid_at(
-                symbols[fill.symbol], ticks[fill.symbol], fill.ts_event + horizon_ns[k]
-            )
+            due = fill.t_eff + horizon_ns[k]
+            _horizon_row(out[count], fill, k, horizon_index, horizon_ns, symbols, ticks, due)
             count += 1
             at += 1
         cursors[k] = at
+        if ended:
+            for late in range(at, end):
+                fill = followed[late]
+                if fill.ts_event + horizon_ns[k] < until:
+                    _horizon_row(
+                        out[count], fill, k, horizon_index, horizon_ns, symbols, ticks, until - 1
+                    )
+                    count += 1
+            cursors[k] = end
     return count
 
 

@@ -198,7 +198,7 @@ def _fold_life(order, event, filled):
 
 
 @kernel
-def _same_exec_cum(tables, at, event):
+def _same_exec_cum(tables, event):
     """Whether an earlier fill has this execution id and this cumulative quantity."""
     probe = event.prev
     while probe >= 0:
@@ -225,8 +225,8 @@ def _counts(tables, at, order, event):
         first = find(tables.exec_table, key)
         if first < 0:
             put(tables.exec_table, key, at)
-        elif first != at and _seen_before(tables, at, event):
-            if _same_exec_cum(tables, at, event):
+        elif _seen_before(tables, event):
+            if _same_exec_cum(tables, event):
                 return False
             adds_up = known_cum and (
                 previous != previous or event.cum_qty == previous + event.qty
@@ -241,7 +241,8 @@ def _counts(tables, at, order, event):
 
 
 @kernel
-def _seen_before(tables, at, event):
+def _seen_before(tables, event):
+    """Whether an earlier fill of the order has this execution id."""
     probe = event.prev
     while probe >= 0:
         if tables.kept[probe].kind == _FILLED and tables.kept[probe].exec == event.exec:

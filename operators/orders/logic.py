@@ -9,7 +9,7 @@ import numpy as np
 from bytewax.operators import KeyedStream, StatefulBatchLogic
 from bytewax.operators import stateful_batch as _stateful_batch
 
-from domain.columns import DETAIL, EVENT
+from domain.columns import DETAIL, EVENT, HAS_DETAIL
 from domain.instants import END_OF_TIME, NO_TIME, SECOND
 from domain.reasons import Reason
 from domain.rows import (
@@ -40,6 +40,7 @@ _N_STATUS = len(STATUS_METRICS)
 _N_ORDER = len(ORDER_METRICS)
 _EVENT_BYTES = EVENT.itemsize
 _EVICT_EVERY_NS = 60 * SECOND
+_PLACE = np.dtype([("source", "i8"), ("pos", "i8")])
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +186,7 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
             self.shown.difference_update(
                 zip(timeline["source"].tolist(), timeline["pos"].tolist(), strict=True)
             )
-        self._drop_details(timeline)
+        self._drop_details(decided[later != 1])
         return out
 
     def _process(
@@ -231,14 +232,14 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
                     found[key] = names[key]
         return found
 
-    def _drop_details(self, timeline: np.ndarray) -> None:
-        if len(self.details) and len(timeline):
-            watermark = self._least()[1]
-            if not len(self.pending) or watermark == END_OF_TIME:
-                return
-            done = np.isin(self.details["pos"], timeline["pos"])
-            if done.any():
-                self.details = self.details[~done]
+    def _drop_details(self, folded: np.ndarray) -> None:
+        told = folded[(folded["flags"] & HAS_DETAIL) != 0]
+        if len(told):
+            places = np.zeros(len(told), _PLACE)
+            places["source"], places["pos"] = told["source"], told["pos"]
+            mine = np.zeros(len(self.details), _PLACE)
+            mine["source"], mine["pos"] = self.details["source"], self.details["pos"]
+            self.details = self.details[~np.isin(mine, places)]
 
     # Provisional rows
 
@@ -332,6 +333,7 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
         tables = self.tables
         gone = np.zeros(int(tables.used[ORDERS]), np.uint8)
         if not stale_families(tables, before, gone):
+            self._forget_names()
             return []
         out = self._records(np.flatnonzero(gone), Reason.UNOBSERVED)
         fresh = sized_tables(tables.used)

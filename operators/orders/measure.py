@@ -208,6 +208,13 @@ def _window(tables, slot, now):
 
 
 @kernel
+def filled_qty(tables, slot):
+    """Executed quantity of the order, or of its children where it has any."""
+    agg = tables.orders[slot].agg
+    return tables.agg_sums[agg, S.QTY, 0] if agg >= 0 else tables.sums[slot, S.QTY, 0]
+
+
+@kernel
 def state_of(order, filled):
     """OrderState as it is shown: a parent's follows what its children did."""
     life = order.life

@@ -8,9 +8,9 @@ from domain.vocabulary import Anomaly, EventKind
 from operators.kernel import kernel
 from operators.lookup import find
 from operators.market.release import next_mark_after
-from operators.orders.fold import add_own_print, adopt, fold_one, refold
+from operators.orders.fold import add_own_print, adopt, fold_one, is_closed, refold
 from operators.orders.keep import add_ref, keep, slot_of
-from operators.orders.measure import measure
+from operators.orders.measure import filled_qty, measure, state_of
 from operators.pieces import StampFlag
 
 _FILLED = int(EventKind.ORDER_FILLED)
@@ -215,11 +215,11 @@ def process(
             if slot < 0:
                 continue
             order = tables.orders[slot]
+            if is_closed(state_of(order, filled_qty(tables, slot))):
+                continue
             see_market(order, row)
             order.now_known = max(order.now_known, row.t_eff)
             measure(tables, references, slot, head[count], m[count], r[count])
-            if head[count].closed_ts != NO_TIME:
-                continue
             head[count].kind = _MARK
             phase = (np.int64(row.phase) * _MS) % row_interval_ns
             if (row.t_eff - phase) % row_interval_ns == 0:

@@ -1,0 +1,1 @@
+"""After the trade: benchmarks, cost analysis and every read of the history."""

@@ -1,0 +1,10 @@
+# Every test with compiled kernels, then the kernels' own tests again as plain Python,
+# so that coverage counts the lines inside them. Fails under the limits of the project.
+set -eu
+bin=$1/bin
+rm -f .coverage .coverage.*
+"$bin/coverage" run -m pytest -q
+NUMBA_DISABLE_JIT=1 "$bin/coverage" run -m pytest -q tests/metrics tests/operators tests/domain tests/rules
+"$bin/coverage" combine -q
+"$bin/coverage" report --fail-under=90
+"$bin/coverage" report --fail-under=100 --include='domain/*,metrics/*,operators/*,rules/*'
