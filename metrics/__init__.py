@@ -1,0 +1,1 @@
+"""The definition of every number the product shows, each written once."""

@@ -1,0 +1,1 @@
+"""Where events come from: files, the bus and the simulated desk."""
