@@ -5,6 +5,7 @@
     ├── InputError           whoever sent the data: a file or message that cannot be read
     │   └── Refused          one message; becomes a dead letter and the flow goes on
     ├── BusError             the operator: the message bus is down or holds what it should not
+    │   └── BusDown          the operator: it does not answer; whoever reads or writes tries again
     ├── ServerError          the operator: an embedded or remote server did not start or answer
     ├── RecoveryError        the operator: a snapshot does not fit this version or layout
     └── ReconciliationError  ourselves: two ways to one number disagree, so neither is shown
@@ -44,6 +45,10 @@ class BusError(ExecmonError):
     """The bus could not be reached, or refused what was asked."""
 
     exit_code = 4
+
+
+class BusDown(BusError):
+    """The bus does not answer now; nothing is lost and the same call may be tried again."""
 
 
 class ServerError(ExecmonError):

@@ -13,6 +13,7 @@ from domain.events import Clock, Envelope, MarketMessage, OrderMessage
 from domain.instants import NO_TIME, parse_rfc3339
 from domain.keys import GROUPS, crc_of, group_of, key_of
 from domain.reasons import DeadLetterReason
+from domain.reference_check import decode_reference
 from domain.validate import check_market, check_order, known, side_of
 from domain.vocabulary import (
     MARKET_EVENT_TYPES,
@@ -142,6 +143,8 @@ class RowBuilder:
         if topic is Topic.MARKET_DATA:
             self.add_market(_decode(_MARKET, raw), ts=ts)
         elif topic in {Topic.REFERENCE, Topic.CONTROL}:
+            if topic is Topic.REFERENCE:
+                decode_reference(raw)
             self._references.append(raw)
         else:
             self.add_order(_decode(_ORDER, raw), ts=ts, ingest=ingest)

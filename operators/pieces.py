@@ -24,6 +24,7 @@ STAMP = np.dtype(
         ("mid_s", "f8"),  # ∫ mid dt over trading time, price × seconds
         ("open_s", "f8"),  # trading seconds with a valid mid
         ("open_px", "f8"),  # the session's opening price, NaN before it
+        ("session_x", "f8"),  # share of the session's trading time that has passed
         ("mid_m60s", "f8"),  # mid at the last whole second at or before the instant less 60 s
         ("mid_m30s", "f8"),
         ("mid_m5s", "f8"),

@@ -25,6 +25,7 @@ from operators.market.state import LATER_HORIZONS, MarketState
 from operators.pieces import HORIZON, STAMPED, Stamped
 
 _EVENT_BYTES = EVENT.itemsize
+_LONG_AGO = NO_TIME // 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +62,15 @@ class MarketLogic(StatefulBatchLogic[Batch, Stamped, Any]):
         self.sessions = Sessions(settings.calendars or {}, settings.default_calendar)
         self.watermarks: dict[int, int] = {}
         self.ends: dict[int, int] = {}
+        self._released = _LONG_AGO
+        """Event watermark of the last release: ticks from then on are still asked for."""
         self._waiting_since: int | None = None
         self._shown: dict[int, int] = {}
         if resume is not None:
             group, self.watermarks, self.ends, packed = resume
             self._take_group(group)
             self.state.unpack(packed)
+            self._released = max(self._event_watermark(), _LONG_AGO)
             for row in range(self.state.n_symbols):
                 self._open_sessions(row)
 
@@ -138,8 +142,7 @@ class MarketLogic(StatefulBatchLogic[Batch, Stamped, Any]):
         if self.sessions.grow(newest):
             for row in range(state.n_symbols):
                 self._open_sessions(row)
-        keep_from = max(self._event_watermark(), NO_TIME + (1 << 62))
-        keep_from -= self.settings.allowed_lateness_ns
+        keep_from = self._released - self.settings.allowed_lateness_ns
         at = 0
         while True:
             reason, at = tape.fold_market(
@@ -187,6 +190,7 @@ class MarketLogic(StatefulBatchLogic[Batch, Stamped, Any]):
 
     def _release(self, out: Stamped) -> None:
         self._set_watermarks(out)
+        self._released = max(out.event_watermark, _LONG_AGO)
         market = self._least(self.market_inputs)
         pieces: list[np.ndarray] = []
         for source in sorted(self.state.pending):

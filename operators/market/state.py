@@ -140,7 +140,7 @@ class MarketState:
         self.followed_end = 0
         self.cursors = np.zeros(len(horizons) + 1, np.int64)
         """Next row of `followed` for each horizon, and last for the own print."""
-        self.intervals = np.empty((0, 2), np.int64)
+        self.intervals = np.empty((0, 4), np.int64)
         self.pending: dict[int, np.ndarray] = {}
         """Events by input partition that wait for the market."""
 

@@ -312,10 +312,14 @@ def stamp(out, symbol, ticks, seconds, intervals, t, seq):
         out.open_px = ticks[j].open_px
         if ticks[j].open_is_print:
             out.stamp_flags |= _OPEN_IS_PRINT
+    out.session_x = np.nan
     if symbol.first_interval != symbol.last_interval:
         k = interval_at(intervals, symbol.first_interval, symbol.last_interval, t)
         if k < symbol.first_interval or t >= intervals[k, 1]:
             out.stamp_flags |= _CLOSED | _PRE_OPEN
+        if k >= symbol.first_interval:
+            passed = intervals[k, 2] + min(t, intervals[k, 1]) - intervals[k, 0]
+            out.session_x = passed / intervals[k, 3]
     out.mid_m60s = mid_at_second(symbol, ticks, seconds, t - 60 * _SECOND)
     out.mid_m30s = mid_at_second(symbol, ticks, seconds, t - 30 * _SECOND)
     out.mid_m5s = mid_at_second(symbol, ticks, seconds, t - 5 * _SECOND)

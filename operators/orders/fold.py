@@ -216,16 +216,12 @@ def _same_exec_cum(tables, event):
 
 
 @kernel
-def _counts(tables, at, order, event):
+def _counts(tables, order, event):
     """Whether a fill is a new execution, marking what is odd about it."""
     known_cum = event.cum_qty == event.cum_qty
     previous = order.reported_cum_qty - order.removed_qty
-    if event.exec != 0:
-        key = exec_key(order.order, event.exec)
-        first = find(tables.exec_table, key)
-        if first < 0:
-            put(tables.exec_table, key, at)
-        elif _seen_before(tables, event):
+    if event.exec != 0 and order.reuses:
+        if _seen_before(tables, event):
             if _same_exec_cum(tables, event):
                 return False
             adds_up = known_cum and (
@@ -295,7 +291,7 @@ def _fold_fill(tables, slot, at, terms):
     if event.status == _IS_BUSTED:
         return
     event.flags = 0
-    if not _counts(tables, at, order, event):
+    if not _counts(tables, order, event):
         event.status = _REPEATED
         order.flags |= event.flags
         return

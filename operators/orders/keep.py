@@ -79,6 +79,18 @@ def is_same(a, b):
 
 
 @kernel
+def _note_exec(tables, order, at, fill_exec):
+    """Remember that the execution id was used, and whether it was before."""
+    if fill_exec == 0:
+        return
+    key = exec_key(order.order, fill_exec)
+    if find(tables.exec_table, key) < 0:
+        put(tables.exec_table, key, at)
+    else:
+        order.reuses = 1
+
+
+@kernel
 def keep(tables, slot, event):
     """Add an event to its order's sorted list.
 
@@ -150,6 +162,7 @@ def keep(tables, slot, event):
         order.first = at
     tables.used[KEPTS] = at + 1
     if event.kind == _FILLED:
+        _note_exec(tables, order, at, event.exec)
         mids = tables.used[MIDS]
         row.mids = mids
         tables.used[MIDS] = mids + 1

@@ -52,6 +52,7 @@ ORDER_STATE = np.dtype(
         ("now_mid_s", "f8"),
         ("now_open_s", "f8"),
         ("now_open_px", "f8"),
+        ("now_session_x", "f8"),
         ("now_known", "i8"),
         ("row_seq", "i8"),
         ("events", "i8"),
@@ -86,7 +87,7 @@ ORDER_STATE = np.dtype(
         ("accepted", "u1"),
         ("rewrites", "u1"),  # a bust or correction is among the events
         ("several_symbols", "u1"),
-        ("complete", "u1"),  # the order record was written after the last horizon
+        ("reuses", "u1"),  # several fills have one execution id
         ("reserved", "u1", (3,)),
     ]
 )

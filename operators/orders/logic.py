@@ -5,13 +5,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import numpy as np
 from bytewax.operators import KeyedStream, StatefulBatchLogic
 from bytewax.operators import stateful_batch as _stateful_batch
 
 from domain.columns import DETAIL, EVENT, HAS_DETAIL
+from domain.events import Envelope
 from domain.instants import END_OF_TIME, NO_TIME, SECOND
 from domain.reasons import Reason
+from domain.reference import ReferenceRecord
+from domain.reference_book import ReferenceBook
 from domain.rows import (
     FILL,
     HEADER,
@@ -25,7 +29,7 @@ from domain.rows import (
     Venues,
 )
 from domain.vocabulary import EventKind
-from operators.orders.curves import no_references
+from operators.orders.curves import reference_table
 from operators.orders.evict import pack_into, stale_families
 from operators.orders.fold import index_tables
 from operators.orders.horizons import note_horizons
@@ -52,8 +56,8 @@ class OrderSettings:
     mark_row_interval_ns: int = 60 * SECOND
     evict_after_ns: int = 3600 * SECOND
     max_wait_ns: int = 5_000_000
-    references: np.ndarray | None = None
-    """Rows of `curves`, for kernels; None: no reference data."""
+    references: tuple[ReferenceRecord, ...] = ()
+    """Records known before the run; more may come on the topic."""
 
 
 class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
@@ -61,7 +65,9 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
 
     def __init__(self, settings: OrderSettings, resume: tuple[Any, ...] | None) -> None:
         self.settings = settings
-        self.references = no_references() if settings.references is None else settings.references
+        self.book = ReferenceBook(settings.references)
+        self.references = reference_table(self.book.table(NO_TIME))
+        self._references_until = NO_TIME
         self.watermarks: dict[int, tuple[int, int, int]] = {}
         self.tables = new_tables()
         self.names: dict[int, str] = {}
@@ -75,7 +81,8 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
         self._waiting_since: int | None = None
         if resume is not None:
             (self.watermarks, packed, self.names, pending, horizons, details,
-             self.next_eviction, self.finished) = resume  # fmt: skip
+             self.next_eviction, self.finished, book) = resume  # fmt: skip
+            self.book = ReferenceBook.load(book)
             self.tables = unpack(packed)
             self.pending = np.frombuffer(pending, STAMPED).copy()
             self.horizons = np.frombuffer(horizons, HORIZON).copy()
@@ -86,7 +93,7 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
         return (
             dict(self.watermarks), pack(self.tables), dict(self.names),
             self.pending.tobytes(), self.horizons.tobytes(), self.details.tobytes(),
-            self.next_eviction, self.finished,
+            self.next_eviction, self.finished, self.book.dump(),
         )  # fmt: skip
 
     def on_batch(self, values: list[OrderPiece]) -> tuple[Iterable[Rows], bool]:
@@ -105,6 +112,7 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
             if len(piece.provisional):
                 provisional.append(piece.provisional)
             self.names.update(piece.names)
+            self._take_references(piece.references)
         self.pending = _in_order(fresh)
         self.horizons = _joined(horizons)
         if len(details) > 1:
@@ -167,8 +175,20 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
             self.next_eviction = watermark + _EVICT_EVERY_NS
         return out
 
+    def _take_references(self, records: list[tuple[int, bytes]]) -> None:
+        for known, raw in records:
+            if msgspec.json.decode(raw, type=Envelope).type == "reference":
+                self.book.add_json(raw, known=known)
+                self._references_until = NO_TIME
+
+    def _refresh_references(self, now: int) -> None:
+        if now >= self._references_until:
+            self.references = reference_table(self.book.table(now))
+            self._references_until = self.book.next_change(now)
+
     def _fold(self, event_watermark: int, watermark: int) -> Rows:
         rows = self.pending
+        self._refresh_references(int(rows["t_eff"][0]))
         ready = int(np.searchsorted(rows["t_eff"], event_watermark, side="left"))
         decided, rest = rows[:ready], rows[ready:]
         self.tables = reserve(self.tables, ready)

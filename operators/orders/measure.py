@@ -393,23 +393,24 @@ def _expected_progress(order, ref, vol, own_qty, now):
     if order.schedule == _IS:
         return _expected_is(passed, 0.0, total, _KAPPA_T), _NO_SCHEDULE
     if order.schedule == _VWAP:
-        return curve_share(ref, start, end, start + np.int64(passed * 1e9)), _NO_REFERENCE
+        return curve_share(ref, order.now_ts, order.now_session_x, start, end), _NO_REFERENCE
     return np.nan, _NO_SCHEDULE
 
 
 @kernel
-def _measure_efficiency(m, r, order, ref, end_open_s, now, arrival, no_arrival, no_fill):
+def _measure_efficiency(m, r, order, ref, end_open_s, arrival, no_arrival):
     """Cost against the model's expectation and its risk; needs reference data."""
     elapsed = end_open_s - order.arrival_open_s
-    sigma = sigma_now(ref, now)
+    sigma = sigma_now(ref, order.now_session_x)
     why = no_arrival if no_arrival else _NO_REFERENCE
     if m[SLIPPAGE] != m[SLIPPAGE]:
         why = r[SLIPPAGE]
-    half = 0.5 * ref[4]
-    tick_bps = 1e4 * ref[5] / arrival
+    half = 0.5 * ref.spread_bps
+    tick_bps = 1e4 * ref.tick / arrival
     expected = _expected_cost(
-        order.order_qty, ref[1], ref[2], ref[4], m[PARTICIPATION], elapsed / ref[6]
-    )
+        order.order_qty, ref.adv_qty, ref.sigma_daily_bps, ref.spread_bps,
+        m[PARTICIPATION], elapsed / ref.session_s,
+    )  # fmt: skip
     risk = _risk(sigma, max(elapsed, 0.0), half, tick_bps)
     ref_why = no_arrival if no_arrival else _NO_REFERENCE
     put(m, r, EXPECTED_COST, expected, ref_why)
@@ -500,7 +501,7 @@ def measure(tables, references, slot, head, m, r):
         no_arrival if no_arrival else _NO_QUOTE)  # fmt: skip
     if m[IMPACT] == m[IMPACT]:
         r[IMPACT] = _NO_INDEX
-    _measure_efficiency(m, r, order, ref, end_open_s, end_ts, arrival, no_arrival, no_fill)
+    _measure_efficiency(m, r, order, ref, end_open_s, arrival, no_arrival)
     _write_header(head, tables, slot, state, q, avg, first_ts, last_ts, closed_ts, vol,
                   sums[S.FEE, 0], routed, sums[S.FILLS, 0])  # fmt: skip
 

@@ -98,6 +98,7 @@ def see_market(order, row):
     order.now_mid_s = row.mid_s
     order.now_open_s = row.open_s
     order.now_open_px = row.open_px
+    order.now_session_x = row.session_x
     order.now_flags = row.stamp_flags
 
 
