@@ -47,7 +47,7 @@ class BusError(ExecmonError):
     exit_code = 4
 
 
-class BusDown(BusError):
+class BusDown(BusError):  # noqa: N818
     """The bus does not answer now; nothing is lost and the same call may be tried again."""
 
 

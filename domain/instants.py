@@ -8,16 +8,19 @@ NO_TIME = -(1 << 63)
 END_OF_TIME = (1 << 63) - 1
 SECOND = 1_000_000_000
 MILLISECOND = 1_000_000
+_FURTHEST = 1 << 62
 
 _SHAPE = re.compile(
-    r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,9})\d*)?(?:[Zz]|([+-])(\d{2}):(\d{2}))"
+    r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,9})\d*)?(?:[Zz]|([+-])(\d{2}):(\d{2}))",
+    re.ASCII,
 )
 
 
 def parse_rfc3339(text: str) -> int:
     """Nanoseconds since 1970 of an RFC 3339 time with an offset.
 
-    Raises ValueError with what is wrong: no offset, no such day, not a time at all.
+    Raises ValueError with what is wrong: no offset or no such one, no such day, not a time at
+    all, or before 1824 or after 2116, where sums of times would not fit 64 bits.
     """
     found = _SHAPE.fullmatch(text)
     if found is None:
@@ -25,12 +28,17 @@ def parse_rfc3339(text: str) -> int:
     day, hour, minute, second, fraction, sign, offset_h, offset_m = found.groups()
     if int(hour) > 23 or int(minute) > 59 or int(second) > 60:
         raise ValueError(f"no such time of day: {text!r}")
+    if sign and (int(offset_h) > 23 or int(offset_m) > 59):
+        raise ValueError(f"no such offset from UTC: {text!r}")
     midnight = _midnight(day)
     seconds = midnight + int(hour) * 3600 + int(minute) * 60 + int(second)
     if sign:
         shift = int(offset_h) * 3600 + int(offset_m) * 60
         seconds += -shift if sign == "+" else shift
-    return seconds * SECOND + int((fraction or "0").ljust(9, "0"))
+    ns = seconds * SECOND + int((fraction or "0").ljust(9, "0"))
+    if not -_FURTHEST < ns < _FURTHEST:
+        raise ValueError(f"expected a time from 1824 to 2116, got {text!r}")
+    return ns
 
 
 _days: dict[str, int] = {}

@@ -1,6 +1,8 @@
 """The rows that leave the order stage: status, order record, fill, timeline."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -264,5 +266,24 @@ class Rows:
     fills: np.ndarray = field(default_factory=lambda: np.empty(0, FILL))
     timeline: np.ndarray = field(default_factory=lambda: np.empty(0, EVENT))
     """The final order and route events themselves, in the order they were folded."""
-    names: dict[int, str] = field(default_factory=dict)
+    names: Mapping[int, str] = field(default_factory=dict)
+    """Texts of the keys in the rows, and perhaps of others."""
     watermark: int = NO_TIME
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        names = {key: self.names[key] for key in self.keys() if key in self.names}
+        return Rows, (
+            self.status, self.status_venues, self.orders, self.order_venues, self.fills,
+            self.timeline, names, self.watermark,
+        )  # fmt: skip
+
+    def keys(self) -> set[int]:
+        """Every key of a name in the rows."""
+        found: set[int] = set()
+        for rows in (self.status, self.orders, self.fills, self.timeline):
+            for name in rows.dtype.names or ():
+                if rows.dtype[name] == np.uint64:
+                    found.update(np.unique(rows[name]).tolist())
+        for venues in (self.status_venues, self.order_venues):
+            found.update(venues.key.tolist())
+        return found

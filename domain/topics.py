@@ -92,5 +92,3 @@ def partition_for(
 ) -> int:
     """Partition of the topic for this message. Raises Refused where it has no key."""
     return partition_of(key_name(topic, message), partitions, groups)
-
-

@@ -27,7 +27,7 @@ def check_id(field: str, text: str | None, *, needed: bool = False) -> None:
         raise Refused(
             DeadLetterReason.BAD_ID, f"{field} must not contain control characters: {text!r}"
         )
-    if any(0xD800 <= ord(c) < 0xE000 for c in text):
+    if not text.isascii() and any(0xD800 <= ord(c) < 0xE000 for c in text):
         raise Refused(DeadLetterReason.BAD_ID, f"{field} is not valid Unicode: {text!r}")
 
 

@@ -133,11 +133,7 @@ class MarketLogic(StatefulBatchLogic[Batch, Stamped, Any]):
 
     def _fold_market(self, rows: np.ndarray) -> None:
         state = self.state
-        for key in np.unique(rows["symbol"]).tolist():
-            known = state.n_symbols
-            row = state.slot_of(key)
-            if row == known:
-                self._open_sessions(row)
+        self._meet_symbols(rows)
         newest = int(rows["t_eff"][-1])
         if self.sessions.grow(newest):
             for row in range(state.n_symbols):
@@ -156,6 +152,12 @@ class MarketLogic(StatefulBatchLogic[Batch, Stamped, Any]):
             else:
                 state.widen_prints()
 
+    def _meet_symbols(self, rows: np.ndarray) -> None:
+        at = tape.first_unknown(rows, 0, self.state.symbol_table)
+        while at < len(rows):
+            self._open_sessions(self.state.slot_of(int(rows["symbol"][at])))
+            at = tape.first_unknown(rows, at, self.state.symbol_table)
+
     def _open_sessions(self, row: int) -> None:
         state = self.state
         first, last = self.sessions.interval_range(int(state.symbols[row]["key"]))
@@ -168,11 +170,7 @@ class MarketLogic(StatefulBatchLogic[Batch, Stamped, Any]):
     def _hold(self, source: int, events: np.ndarray) -> None:
         held = self.state.pending.get(source)
         self.state.pending[source] = events if held is None else _joined(held, events)
-        for key in np.unique(events["symbol"]).tolist():
-            known = self.state.n_symbols
-            row = self.state.slot_of(key)
-            if row == known:
-                self._open_sessions(row)
+        self._meet_symbols(events)
 
     def _event_watermark(self) -> int:
         return min(self._least(self.market_inputs), self._least(self.order_inputs))

@@ -171,6 +171,15 @@ def _fold_print(symbol, row, intervals):
 
 
 @kernel
+def first_unknown(rows, begin, table):
+    """Index of the first row from `begin` on whose symbol is not in the table."""
+    for i in range(begin, rows.shape[0]):
+        if find(table, rows[i].symbol) < 0:
+            return i
+    return rows.shape[0]
+
+
+@kernel
 def fold_market(rows, begin, table, symbols, ticks, prints, seconds, intervals, keep_from):
     """Fold market rows from index `begin` on; every symbol must have a row.
 

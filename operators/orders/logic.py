@@ -44,6 +44,9 @@ _N_STATUS = len(STATUS_METRICS)
 _N_ORDER = len(ORDER_METRICS)
 _EVENT_BYTES = EVENT.itemsize
 _EVICT_EVERY_NS = 60 * SECOND
+_EVICT_AT_LEAST_NS = 600 * SECOND
+_EVICT_SHARE = 8
+"""Orders are let go once they are an eighth of all, or ten minutes have passed."""
 _PLACE = np.dtype([("source", "i8"), ("pos", "i8")])
 
 
@@ -79,6 +82,7 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
         self.finished = False
         self._terms = np.zeros(N_SUMS)
         self._waiting_since: int | None = None
+        self._evicted_before = NO_TIME // 2
         if resume is not None:
             (self.watermarks, packed, self.names, pending, horizons, details,
              self.next_eviction, self.finished, book) = resume  # fmt: skip
@@ -191,7 +195,7 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
         self._refresh_references(int(rows["t_eff"][0]))
         ready = int(np.searchsorted(rows["t_eff"], event_watermark, side="left"))
         decided, rest = rows[:ready], rows[ready:]
-        self.tables = reserve(self.tables, ready)
+        self.tables = reserve(self.tables, decided)
         later = np.zeros(ready, np.uint8)
         pieces = self._process(decided, later, event_watermark, watermark)
         taken = later == 0
@@ -200,7 +204,7 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
         out = _joined_rows(pieces)
         timeline = decided[taken & (decided["kind"] < EventKind.MARK)]
         out.timeline = _events_of(timeline)
-        out.names = self._names_of(out)
+        out.names = self.names
         out.watermark = watermark
         if self.shown and len(timeline):
             self.shown.difference_update(
@@ -232,26 +236,6 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
             if at == len(rows):
                 return pieces
 
-    def _names_of(self, rows: Rows) -> dict[int, str]:
-        names = self.names
-        found: dict[int, str] = {}
-        for array, fields in (
-            (rows.status, _STATUS_NAMES),
-            (rows.orders, _STATUS_NAMES),
-            (rows.fills, _FILL_NAMES),
-            (rows.timeline, _EVENT_NAMES),
-        ):
-            if len(array):
-                for field in fields:
-                    for key in np.unique(array[field]).tolist():
-                        if key and key in names:
-                            found[key] = names[key]
-        for venues in (rows.status_venues, rows.order_venues):
-            for key in np.unique(venues.key).tolist():
-                if key in names:
-                    found[key] = names[key]
-        return found
-
     def _drop_details(self, folded: np.ndarray) -> None:
         told = folded[(folded["flags"] & HAS_DETAIL) != 0]
         if len(told):
@@ -281,7 +265,7 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
         together = _in_order([waiting[family], rows])
         _, first = np.unique(together[["source", "pos"]], return_index=True)
         together = together[np.sort(first)]
-        self.tables = reserve(self.tables, len(together))
+        self.tables = reserve(self.tables, together)
         trial = Trial(self.tables, np.unique(together["root"]))
         later = np.zeros(len(together), np.uint8)
         pieces = self._process(together, later, END_OF_TIME, END_OF_TIME)
@@ -294,7 +278,7 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
         out.status["provisional"] = 1
         out.status["numbered"] = 0
         out.status["seq"] = -1
-        out.names = self._names_of(out)
+        out.names = self.names
         return out
 
     def _note_waiting(self) -> None:
@@ -335,7 +319,7 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
             fills=fills,
             watermark=self._least()[1],
         )
-        out.names = self._names_of(out)
+        out.names = self.names
         return out
 
     def _venues_of(self, slots: np.ndarray) -> Venues:
@@ -352,7 +336,11 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
     def _evict(self, before: int) -> list[Rows]:
         tables = self.tables
         gone = np.zeros(int(tables.used[ORDERS]), np.uint8)
-        if not stale_families(tables, before, gone):
+        leaving = stale_families(tables, before, gone)
+        if _EVICT_SHARE * leaving < len(gone) and not self._overdue(before):
+            return []
+        self._evicted_before = before
+        if not leaving:
             self._forget_names()
             return []
         out = self._records(np.flatnonzero(gone), Reason.UNOBSERVED)
@@ -365,6 +353,9 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
         self.tables = fresh
         self._forget_names()
         return [out]
+
+    def _overdue(self, before: int) -> bool:
+        return before - self._evicted_before >= _EVICT_AT_LEAST_NS
 
     def _forget_names(self) -> None:
         tables = self.tables
@@ -386,8 +377,6 @@ _STATE_NAMES = (
     "order", "root", "parent", "symbol", "desk", "broker", "algo", "strategy", "trader",
     "client", "currency", "cl_ord",
 )  # fmt: skip
-_STATUS_NAMES = _STATE_NAMES
-_FILL_NAMES = ("order", "root", "symbol", "venue", "exec")
 _EVENT_NAMES = ("order", "root", "parent", "symbol", "venue", "exec", "exec_ref")
 _DETAIL_NAMES = ("broker", "algo", "strategy", "trader", "desk", "client", "currency", "cl_ord")
 

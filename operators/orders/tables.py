@@ -4,7 +4,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from operators.lookup import new_table, rehash
+from domain.vocabulary import EventKind
+from operators.kernel import kernel
+from operators.lookup import find, new_table, rehash
 from operators.orders.layout import (
     HORIZON_SUMS,
     HORIZONS_KEPT,
@@ -15,6 +17,9 @@ from operators.orders.layout import (
     blank_orders,
 )
 from operators.orders.sums import N_SUMS
+
+_FILLED = int(EventKind.ORDER_FILLED)
+_MARK = int(EventKind.MARK)
 
 ORDERS, KEPTS, MIDS, REFS, VENUES, AGGS = range(6)
 """Positions in `used`: rows in use of each arena."""
@@ -62,15 +67,22 @@ def new_tables() -> Tables:
 
 
 def sized_tables(used: np.ndarray) -> Tables:
-    """Empty tables with room for as many rows as are in use elsewhere."""
-    full = reserve(new_tables()._replace(used=used.copy()), 1)
+    """Empty tables with room for twice the rows that are in use elsewhere."""
+    full = reserve_rows(new_tables()._replace(used=used.copy()), used)
     full.used[:] = 0
     return full
 
 
-def reserve(tables: Tables, events: int) -> Tables:
-    """Tables with room for this many further events, each of which may be of a new family."""
-    used = tables.used
+def reserve(tables: Tables, events: np.ndarray) -> Tables:
+    """Tables with room for what these further events may add."""
+    more = np.zeros(6, np.int64)
+    count_needs(tables, events, more)
+    return reserve_rows(tables, more)
+
+
+def reserve_rows(tables: Tables, more: np.ndarray) -> Tables:
+    """Tables with room for this many further rows of each arena."""
+    needed = tables.used + more
     changes: dict[str, np.ndarray] = {}
 
     def grow(names: tuple[str, ...], needed: int) -> None:
@@ -90,20 +102,48 @@ def reserve(tables: Tables, events: int) -> Tables:
                 fresh = np.zeros(shape, old.dtype)
             changes[name] = np.concatenate([old, fresh])
 
-    grow(("orders", "sums", "horizon_sums"), int(used[ORDERS]) + 3 * events)
-    grow(("agg_sums", "agg_horizon_sums"), int(used[AGGS]) + 2 * events)
-    grow(("kept",), int(used[KEPTS]) + events)
-    grow(("mids",), int(used[MIDS]) + events)
-    grow(("refs",), int(used[REFS]) + 4 * events)
-    grow(("venues", "venue_qty"), int(used[VENUES]) + 4 * events)
-    for name, arena in (("order_table", int(used[ORDERS]) + 3 * events),
-                        ("exec_table", int(used[KEPTS]) + events)):  # fmt: skip
+    grow(("orders", "sums", "horizon_sums"), int(needed[ORDERS]))
+    grow(("agg_sums", "agg_horizon_sums"), int(needed[AGGS]))
+    grow(("kept",), int(needed[KEPTS]))
+    grow(("mids",), int(needed[MIDS]))
+    grow(("refs",), int(needed[REFS]))
+    grow(("venues", "venue_qty"), int(needed[VENUES]))
+    for name, arena in (("order_table", int(needed[ORDERS])), ("exec_table", int(needed[KEPTS]))):
         old = getattr(tables, name)
         if 3 * arena > 2 * old.shape[0]:
             larger = new_table(2 * arena)
             rehash(old, larger)
             changes[name] = larger
     return tables._replace(**changes) if changes else tables
+
+
+DEEPEST = 4
+"""Generations of a family that room is made for at once."""
+
+
+@kernel
+def count_needs(tables, events, more):
+    """The most rows that the events may add to each arena."""
+    for i in range(events.shape[0]):
+        event = events[i]
+        if event.kind >= _MARK:
+            continue
+        known = find(tables.order_table, event.order) >= 0
+        more[ORDERS] += 0 if known else 1
+        more[KEPTS] += 1
+        generations = 1
+        if event.parent != 0:
+            generations = DEEPEST
+            if not known or tables.orders[find(tables.order_table, event.order)].parent_slot < 0:
+                more[ORDERS] += 1
+                more[AGGS] += 1
+                # A late adoption hands over what the order has traded so far.
+                more[REFS] += DEEPEST * tables.used[KEPTS] if known else 0
+                more[VENUES] += DEEPEST * tables.used[VENUES] if known else 0
+        if event.kind == _FILLED:
+            more[MIDS] += 1
+            more[REFS] += generations
+            more[VENUES] += generations
 
 
 VERSION = 1
@@ -127,7 +167,7 @@ def unpack(packed: tuple[Any, ...]) -> Tables:
             f"the order stage's snapshot has version {packed[0]}, this build reads {VERSION}"
         )
     used = np.frombuffer(packed[1], np.int64).copy()
-    tables = reserve(new_tables()._replace(used=used), 1)
+    tables = reserve_rows(new_tables()._replace(used=used), used // 4)
     for name, i in _ARENAS:
         array = getattr(tables, name)
         rows = np.frombuffer(packed[2][name], array.dtype)

@@ -8,7 +8,8 @@ from domain.instants import NO_TIME, parse_rfc3339
 from domain.reasons import DeadLetterReason
 from domain.reference import MAX_SLOTS, ReferenceKind, ReferenceRecord, effective_ns
 from domain.reference_check import decode_reference, record_of, to_wire
-from domain.wire import encode
+from domain.vocabulary import Topic
+from domain.wire import RowBuilder, encode
 
 IBM = {
     "symbol": "IBM",
@@ -224,3 +225,17 @@ def test_members_are_absent_by_default():
 
     assert record.adv_qty is None
     assert record.volume_curve == []
+
+
+def test_a_wrong_record_on_the_bus_becomes_a_dead_letter_and_the_next_is_taken():
+    builder = RowBuilder(Topic.REFERENCE)
+    wrong, right = (b'{"type":"reference","symbol":"A","lot":%d}' % lot for lot in (-1, 1))
+
+    for n, raw in enumerate((wrong, right)):
+        builder.add_json(raw, position=str(n), partition=0, ts=0, ingest=0)
+    batch = builder.build()
+
+    assert [(d.position, d.words) for d in batch.dead] == [
+        ("0", "lot must be positive, was -1 (symbol A)")
+    ]
+    assert batch.references == [right]

@@ -28,7 +28,7 @@ NDJSON = b"\n".join(msgspec.json.encode(r) for r in RECORDS) + b"\n\n"
 CSV = (
     "\ufeffsymbol,scope,adv_qty,volume_curve,calendar,effective_from,splits,rate,baselines\r\n"
     "IBM,,4e6,0.5 0.25;0.25,XNYS,2013-10-07,2013-06-09:2,,\r\n"
-    ",fx:EUR/USD,,,,,,1.1,\r\n"
+    "\r\n,fx:EUR/USD,,,,,,1.1,\r\n"
     ',venue:XNAS,,,,,,,"{""ack_ms"": {""n"": 50, ""median"": 1.2}}"\r\n'
 ).encode()
 TOML = b"""
