@@ -1,6 +1,7 @@
 """Effective times: when a row counts as known, whatever its own clock says."""
 
 import numpy as np
+from numba import njit
 
 from domain.batch import Batch
 
@@ -17,9 +18,15 @@ def set_effective_times(batch: Batch, watermark: int) -> int:
     newest = max(watermark, batch.watermark)
     for rows in (batch.market, batch.events):
         if len(rows):
-            times = np.maximum(rows["ts_event"], rows["t_eff"])
-            times[0] = max(int(times[0]), watermark)
-            rows["t_eff"] = np.maximum.accumulate(times, out=times)
-            newest = max(newest, int(times[-1]))
+            newest = max(newest, int(_accumulate(rows["ts_event"], rows["t_eff"], watermark)))
     batch.watermark = newest
+    return newest
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _accumulate(ts: np.ndarray, t_eff: np.ndarray, watermark: int) -> int:
+    newest = np.int64(watermark)
+    for i in range(ts.shape[0]):
+        newest = max(newest, ts[i], t_eff[i])
+        t_eff[i] = newest
     return newest

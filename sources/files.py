@@ -10,8 +10,7 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from domain.batch import Batch, Input
 from domain.errors import ConfigurationError, RecoveryError
 from domain.vocabulary import INPUT_TOPICS, Topic
-from sources.effective import set_effective_times
-from sources.reader import Cursor, Reader
+from sources.reader import Cursor, Reader, settle
 
 STATE_VERSION = 1
 State = tuple[int, int, int, int, int]
@@ -128,7 +127,7 @@ class _Partition(StatefulSourcePartition[Batch, State]):
         after, batch = next(self._batches, (None, None))
         if after is None or batch is None:
             return [self._end()]
-        watermark = set_effective_times(batch, self._cursor.watermark)
+        watermark = settle(batch, self._cursor.watermark)
         self._cursor = after._replace(watermark=watermark)
         self._turns.moved(self._name, watermark)
         self._tally.add(self._name, after.at, len(batch.market) + len(batch.events))

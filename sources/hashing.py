@@ -62,6 +62,19 @@ def hash_names(names: Any) -> Hashed:
     return out
 
 
+def hash_integers(values: np.ndarray, missing: np.ndarray) -> Hashed:
+    """Hash the decimal digits of int64 ids; those marked missing get key 0."""
+    if config.DISABLE_JIT:  # pyright: ignore[reportAttributeAccessIssue]
+        digits = [str(v) for v in values.tolist()]
+        return _hash_slowly(
+            ["" if gone else text for text, gone in zip(digits, missing.tolist(), strict=True)]
+        )
+    n = len(values)
+    out = Hashed(np.empty(n, np.uint64), np.empty(n, np.uint32), np.zeros(n, np.bool_))
+    _hash_digits(values, missing, _CRC, out.key, out.crc)
+    return out
+
+
 def _hash_slowly(texts: list[str]) -> Hashed:
     return Hashed(
         np.array([key_of(t) for t in texts], np.uint64),
@@ -73,23 +86,52 @@ def _hash_slowly(texts: list[str]) -> Hashed:
 @njit(cache=True, nogil=True, error_model="numpy")
 def _hash(starts, raw, table, keys, crcs, odds):  # type: ignore[no-untyped-def]
     for i in range(starts.shape[0] - 1):
-        first, end = starts[i], starts[i + 1]
-        value = _OFFSET
-        crc = np.uint32(0xFFFFFFFF)
-        odd = end - first > _MAX_ID_BYTES
-        for j in range(first, end):
-            byte = raw[j]
-            value = (value ^ np.uint64(byte)) * _PRIME
-            crc = table[(crc ^ np.uint32(byte)) & np.uint32(0xFF)] ^ (crc >> np.uint32(8))
-            if byte < 32 or byte == 127 or (byte == 0xC2 and j + 1 < end and raw[j + 1] < 0xA0):
+        text = raw[starts[i] : starts[i + 1]]
+        keys[i], crcs[i] = _hash_one(text, table)
+        odd = text.shape[0] > _MAX_ID_BYTES
+        for j in range(text.shape[0]):
+            byte = text[j]
+            if byte < 32 or byte == 127:
                 odd = True
-        value = (value ^ (value >> _33)) * _MIX_1
-        value = (value ^ (value >> _33)) * _MIX_2
-        value = value ^ (value >> _33)
-        if end == first:
-            value = np.uint64(0)
-        elif value == 0:
-            value = np.uint64(1)
-        keys[i] = value
-        crcs[i] = crc ^ np.uint32(0xFFFFFFFF)
+            elif byte == 0xC2 and j + 1 < text.shape[0] and text[j + 1] < 0xA0:
+                odd = True
         odds[i] = odd
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _hash_digits(values, missing, table, keys, crcs):  # type: ignore[no-untyped-def]
+    digits = np.empty(20, np.uint8)
+    for i in range(values.shape[0]):
+        first = 20
+        if not missing[i]:
+            negative = values[i] < 0
+            rest = np.uint64(values[i])
+            if negative:
+                rest = ~rest + np.uint64(1)
+            while True:
+                first -= 1
+                digits[first] = np.uint64(48) + rest % np.uint64(10)
+                rest = rest // np.uint64(10)
+                if rest == 0:
+                    break
+            if negative:
+                first -= 1
+                digits[first] = 45
+        keys[i], crcs[i] = _hash_one(digits[first:], table)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _hash_one(text, table):  # type: ignore[no-untyped-def]
+    value = _OFFSET
+    crc = np.uint32(0xFFFFFFFF)
+    for byte in text:
+        value = (value ^ np.uint64(byte)) * _PRIME
+        crc = table[(crc ^ np.uint32(byte)) & np.uint32(0xFF)] ^ (crc >> np.uint32(8))
+    value = (value ^ (value >> _33)) * _MIX_1
+    value = (value ^ (value >> _33)) * _MIX_2
+    value = value ^ (value >> _33)
+    if text.shape[0] == 0:
+        value = np.uint64(0)
+    elif value == 0:
+        value = np.uint64(1)
+    return value, crc ^ np.uint32(0xFFFFFFFF)

@@ -1,6 +1,7 @@
 """What every file reader offers: its topics, and batches from any point on."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple, Protocol
 
 from domain.batch import Batch
@@ -53,5 +54,12 @@ def batches(reader: Reader, topic: Topic, source: int = 0) -> Iterator[Batch]:
     """Every batch of one topic from the start, effective times set, for batch tools."""
     watermark = NO_TIME
     for _, batch in reader.read(topic, source, Cursor()):
-        watermark = set_effective_times(batch, watermark)
+        watermark = settle(batch, watermark)
         yield batch
+
+
+def settle(batch: Batch, watermark: int) -> int:
+    """Set effective times, and date refusals by them; returns the new watermark, ns."""
+    after = set_effective_times(batch, watermark)
+    batch.dead = [replace(d, ts=after) if d.ts == NO_TIME else d for d in batch.dead]
+    return after

@@ -28,7 +28,7 @@ VENUES = {
     "T": "XNAS",
     "U": "MEMX",
     "V": "IEXG",
-    "W": "XCBO",
+    "W": "CBSX",
     "X": "XPSX",
     "Y": "BATY",
     "Z": "BATS",

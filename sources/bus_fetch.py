@@ -1,0 +1,156 @@
+"""Reading ahead from the bus on one thread, so that a worker's thread never waits for it."""
+
+import threading
+import time
+import weakref
+from collections import deque
+
+import structlog
+
+from bus.base import Bus, Place, Reader, Stored
+from domain.errors import BusDown
+
+CHUNK = 1_000
+"""Most messages asked of each partition at once."""
+ROOM = 4_000
+"""Messages of a partition waiting for the worker, past which it is not asked for more."""
+_BLOCK_MS = 20
+_MOST_BACK_OFF_S = 1.0
+
+
+class Buffer:
+    """Messages of one partition, read but not yet taken."""
+
+    def __init__(self, place: Place, position: str) -> None:
+        self.place = place
+        self.end: str | None = None
+        """Position of the newest message when reading began; None until known."""
+        self.caught_up = False
+        """Whether the last read found the partition's end."""
+        self.error: Exception | None = None
+        self._read_to = position
+        self._checked = False
+        self._messages: deque[Stored] = deque()
+
+    def take(self, count: int, size: int) -> list[Stored]:
+        """Up to `count` messages, fewer once their bodies hold more than `size` bytes."""
+        if self.error is not None and not self._messages:
+            raise self.error
+        taken: list[Stored] = []
+        while self._messages and len(taken) < count and size > 0:
+            message = self._messages.popleft()
+            taken.append(message)
+            size -= len(message.body)
+        return taken
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    # The rest is the reading thread's.
+
+    def prepare(self, bus: Bus) -> None:
+        """After each (re)connection: make sure that going on misses nothing."""
+        if not self._checked:
+            bus.check_position(self.place, self._read_to)
+            if self.end is None:
+                self.end = bus.end(self.place)
+            self._checked = True
+
+    def doubt(self) -> None:
+        """The server went away: look again before going on."""
+        self._checked = False
+
+    @property
+    def position(self) -> str | None:
+        """Where to read on, None while there is no room."""
+        return self._read_to if len(self._messages) < ROOM else None
+
+    def put(self, found: list[Stored] | None) -> None:
+        """Take over what a read gave."""
+        self.caught_up = not found or len(found) < CHUNK
+        if found:
+            self._messages.extend(found)
+            self._read_to = found[-1].position
+
+
+class Fetcher:
+    """One thread and one connection that read every registered partition.
+
+    It collects for `linger_s` between two reads, goes on where it stood when the server
+    comes back, and ends when the partitions are gone.
+    """
+
+    def __init__(self, bus: Bus, linger_s: float) -> None:
+        self._bus = bus
+        self._linger_s = linger_s
+        self._lock = threading.Lock()
+        self._buffers: weakref.WeakSet[Buffer] = weakref.WeakSet()
+        self._thread: threading.Thread | None = None
+        self._log = structlog.get_logger("bus_source")
+
+    def register(self, place: Place, position: str) -> Buffer:
+        """Begin to read a partition after a position; as long as the buffer is kept."""
+        buffer = Buffer(place, position)
+        with self._lock:
+            self._buffers.add(buffer)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="bus-reader", daemon=True)
+                self._thread.start()
+        return buffer
+
+    def forget(self, buffer: Buffer) -> None:
+        """Read this partition no more."""
+        with self._lock:
+            self._buffers.discard(buffer)
+
+    def _registered(self) -> list[Buffer]:
+        with self._lock:
+            buffers = list(self._buffers)
+            if not buffers and self._thread is threading.current_thread():
+                self._thread = None
+            return buffers
+
+    def _run(self) -> None:
+        reader: Reader | None = None
+        back_off_s = 0.0
+        while self._registered():
+            try:
+                reader = reader or self._bus.reader()
+                pause_s = self._linger_s if self._read(reader) else 0.0
+                if back_off_s:
+                    self._log.info("bus_back")
+                    back_off_s = 0.0
+            except BusDown as error:
+                if not back_off_s:
+                    self._log.warning("bus_down", error=str(error))
+                self._doubt()
+                pause_s = back_off_s = min(max(2 * back_off_s, 0.02), _MOST_BACK_OFF_S)
+            except Exception as error:
+                self._fail(error)
+                pause_s = 0.0
+            time.sleep(pause_s)
+        if reader:
+            reader.close()
+
+    def _doubt(self) -> None:
+        for buffer in self._registered():
+            buffer.doubt()
+
+    def _fail(self, error: Exception) -> None:
+        for buffer in self._registered():
+            buffer.error = error
+            self.forget(buffer)
+
+    def _read(self, reader: Reader) -> bool:
+        """One round over all partitions; whether to linger before the next."""
+        buffers = self._registered()
+        for buffer in buffers:
+            buffer.prepare(self._bus)
+        wanted = {b.place: at for b in buffers if (at := b.position) is not None}
+        if not wanted:
+            return True
+        found = reader.read(wanted, CHUNK, _BLOCK_MS)
+        for buffer in buffers:
+            if buffer.place in wanted:
+                buffer.put(found.get(buffer.place))
+        return bool(found)

@@ -1,0 +1,153 @@
+"""Arrow columns as arrays for kernels, with a note of every value that could not be taken."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.types as pt
+
+from domain.instants import NO_TIME, parse_rfc3339
+from sources.hashing import Hashed, hash_integers, hash_names
+
+UNKNOWN = 255
+"""Code of a text that is none of the expected ones."""
+NO_SEQ = -1
+_BAD_SEQ = -2
+
+
+class Column(NamedTuple):
+    """Values, and `lost`: True where there was a value that is not one of the wanted kind."""
+
+    values: np.ndarray
+    lost: np.ndarray | None = None
+
+
+def numbers(array: Any) -> Column:
+    """Numbers as float64, NaN where missing."""
+    if pt.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    if pt.is_floating(array.type) or pt.is_integer(array.type) or pt.is_decimal(array.type):
+        wide = array.cast(pa.float64(), safe=False)
+        return Column(np.asarray(wide.to_numpy(zero_copy_only=False), np.float64))
+    if pt.is_null(array.type):
+        return Column(np.full(len(array), np.nan))
+    texts = pl.Series(_texts(array))
+    values = texts.str.strip_chars().cast(pl.Float64, strict=False)
+    lost = values.is_null() & texts.is_not_null()
+    return Column(values.fill_null(float("nan")).to_numpy(), lost.to_numpy())
+
+
+def sequences(array: Any) -> Column:
+    """Whole numbers from 0, NO_SEQ where missing; what is below 0 or no such number is lost."""
+    if pt.is_null(array.type):
+        return Column(np.full(len(array), NO_SEQ, np.int64))
+    if pt.is_integer(array.type):
+        wide = array.cast(pa.int64(), safe=False)
+        missing = _nulls(wide)
+        values = np.asarray(wide.fill_null(NO_SEQ), np.int64)
+    else:
+        series = pl.Series(array if pt.is_floating(array.type) else _texts(array))
+        whole = series.cast(pl.Int64, strict=False)
+        missing = series.is_null().to_numpy()
+        values = whole.fill_null(_BAD_SEQ).to_numpy()
+        values = np.where(missing, NO_SEQ, values)
+    lost = ~missing & ((values < 0) | (values >= 1 << 62))
+    return Column(values, lost)
+
+
+def times(array: Any) -> Column:
+    """UNIX ns from integers (ns), Arrow timestamps (UTC where no zone is said) or RFC 3339."""
+    kind = array.type
+    if pt.is_null(kind):
+        return Column(np.full(len(array), NO_TIME, np.int64))
+    if pt.is_integer(kind):
+        stamps = array.cast(pa.int64(), safe=False)
+    elif pt.is_timestamp(kind):
+        try:
+            stamps = array.cast(pa.timestamp("ns", kind.tz)).cast(pa.int64())
+        except pa.ArrowInvalid:
+            return _slow_times([None if t is None else str(t) for t in array.to_pylist()])
+    else:
+        try:
+            stamps = array.cast(pa.timestamp("ns", "UTC")).cast(pa.int64())
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            return _slow_times(_texts(array).to_pylist())
+    values = np.asarray(stamps.fill_null(NO_TIME), np.int64)
+    return Column(values, ~_nulls(stamps) & (np.abs(values) >= 1 << 62))
+
+
+def _slow_times(texts: list[str | None]) -> Column:
+    values = np.full(len(texts), NO_TIME, np.int64)
+    lost = np.zeros(len(texts), np.bool_)
+    for i, text in enumerate(texts):
+        if text:
+            try:
+                values[i] = parse_rfc3339(text)
+            except ValueError:
+                lost[i] = True
+    return Column(values, lost)
+
+
+class Names(NamedTuple):
+    """A column of names: what it hashes to, and the distinct texts where they are few.
+
+    `codes` index `texts` and `text_keys`; without a dictionary all three are None.
+    """
+
+    hashed: Hashed
+    codes: np.ndarray | None = None
+    texts: list[str] | None = None
+    text_keys: np.ndarray | None = None
+
+
+def names(array: Any) -> Names:
+    """Keys of a column of names; missing and empty ones have key 0."""
+    if pt.is_integer(array.type):
+        wide = array.cast(pa.int64(), safe=False)
+        return Names(hash_integers(np.asarray(wide.fill_null(0), np.int64), _nulls(wide)))
+    if pt.is_null(array.type):
+        n = len(array)
+        zero = np.zeros(n, np.uint64), np.zeros(n, np.uint32), np.zeros(n, np.bool_)
+        return Names(Hashed(*zero))
+    if not pt.is_dictionary(array.type):
+        return Names(hash_names(_texts(array)))
+    texts = pa.concat_arrays(
+        [_texts(array.dictionary).cast(pa.large_string()), pa.array([""], pa.large_string())]
+    )
+    each = hash_names(texts)
+    nothing = len(array.dictionary)
+    codes = np.asarray(array.indices.fill_null(nothing), np.int64)
+    return Names(each.take(codes), codes, texts.fill_null("").to_pylist(), each.key)
+
+
+def codes(array: Any, meaning: Mapping[str, int]) -> Column:
+    """Code of each text by `meaning`; missing and empty are 0, others UNKNOWN and lost."""
+    if not pt.is_dictionary(array.type):
+        array = _texts(array).dictionary_encode()
+    known = {**meaning, "": 0}
+    found = [known.get(t or "", UNKNOWN) for t in array.dictionary.to_pylist()] + [0]
+    table = np.array(found, np.uint8)
+    values = table[np.asarray(array.indices.fill_null(len(found) - 1), np.int64)]
+    return Column(values, values == UNKNOWN)
+
+
+def flags(array: Any) -> tuple[np.ndarray, np.ndarray]:
+    """(truth, whether it is said at all) of a column of booleans."""
+    if not pt.is_boolean(array.type):
+        array = pc.equal(pc.utf8_lower(_texts(array)), "true")
+    return np.asarray(array.fill_null(value=False)), ~_nulls(array)
+
+
+def _texts(array: Any) -> Any:
+    if pt.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    return array if pt.is_string(array.type) or pt.is_large_string(array.type) else array.cast(
+        pa.string()
+    )
+
+
+def _nulls(array: Any) -> np.ndarray:
+    return np.asarray(array.is_null()) if array.null_count else np.zeros(len(array), np.bool_)

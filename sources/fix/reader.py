@@ -1,0 +1,129 @@
+"""FIX logs as order events."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from domain.batch import Batch
+from domain.errors import InputError, Refused
+from domain.instants import NO_TIME
+from domain.keys import GROUPS
+from domain.reasons import DeadLetterReason
+from domain.vocabulary import Topic
+from domain.wire import RowBuilder
+from sources.fix.orders import ORDER_TYPES_OF_MESSAGE, OrderTranslator, Reported
+from sources.fix.scan import Damaged, Found, messages_of
+from sources.fix.tables import SESSION_TYPES
+from sources.reader import Cursor
+
+BATCH_LINES = 4096
+
+
+@dataclass(slots=True)
+class FixCounts:
+    """What a log held. `by_type` counts by tag 35, `versions` by tag 8."""
+
+    lines: int = 0
+    messages: int = 0
+    junk_lines: int = 0
+    """Lines that are not blank and hold no message."""
+    bad_checksums: int = 0
+    bad_lengths: int = 0
+    no_event: int = 0
+    """Reports that say nothing new: status, and executions without a quantity."""
+    by_type: Counter[str] = field(default_factory=Counter[str])
+    versions: Counter[str] = field(default_factory=Counter[str])
+    unsupported: Counter[str] = field(default_factory=Counter[str])
+    """Application messages that are not of orders, by tag 35."""
+
+
+class FixReader:
+    """The orders of a FIX log, as one input on topic `orders`.
+
+    With `strict` a message whose checksum or length is wrong is refused; without, it is only
+    counted. `counts` and `reported` (the counterparty's last cumulative quantity and average
+    price of each order) speak of what has been read so far. Resuming reads the log from its
+    start, since orders are recognised by what came before. Raises InputError when the file
+    cannot be read.
+    """
+
+    topics = (Topic.ORDERS,)
+
+    def __init__(self, path: str | Path, *, strict: bool = False, groups: int = GROUPS) -> None:
+        self.path = Path(path)
+        self.strict = strict
+        self.groups = groups
+        self._restart()
+
+    def _restart(self) -> None:
+        self.counts = FixCounts()
+        self._orders = OrderTranslator()
+
+    @property
+    def reported(self) -> dict[str, Reported]:
+        """By order id, what the counterparty said last."""
+        return self._orders.reported
+
+    def total(self, topic: Topic) -> int | None:  # noqa: ARG002
+        """Bytes of the log."""
+        return self.path.stat().st_size if self.path.exists() else None
+
+    def read(self, topic: Topic, source: int, start: Cursor) -> Iterator[tuple[Cursor, Batch]]:
+        """Batches of events, one for some thousand lines."""
+        self._restart()
+        builder = RowBuilder(topic, source, groups=self.groups)
+        at = 0
+        try:
+            with self.path.open("rb") as log:
+                for line in log:
+                    at += len(line)
+                    self.counts.lines += 1
+                    self._take(line.rstrip(b"\r\n"), builder)
+                    if at <= start.at:
+                        if at == start.at:
+                            builder.build()
+                    elif self.counts.lines % BATCH_LINES == 0:
+                        yield self._cursor(at, builder), builder.build()
+        except OSError as error:
+            raise InputError(f"{self.path}: {error.strerror}") from error
+        if at > start.at:
+            yield self._cursor(at, builder), builder.build()
+
+    def _cursor(self, at: int, builder: RowBuilder) -> Cursor:
+        return Cursor(at, self.counts.lines, builder.ordinal)
+
+    def _take(self, line: bytes, builder: RowBuilder) -> None:
+        position = f"{self.path.name}:{self.counts.lines}"
+        any_found = False
+        for n, message in enumerate(messages_of(line)):
+            where = f"{position}#{n + 1}" if n else position
+            any_found |= isinstance(message, Found)
+            try:
+                self._add(message, builder)
+            except Refused as refused:
+                builder.refuse(message.raw, refused, position=where, partition=0, ts=NO_TIME)
+        if not any_found and line.strip():
+            self.counts.junk_lines += 1
+
+    def _add(self, message: Found | Damaged, builder: RowBuilder) -> None:
+        if isinstance(message, Damaged):
+            raise Refused(DeadLetterReason.UNREADABLE, message.words)
+        kind = message.fields["35"]
+        counts = self.counts
+        counts.messages += 1
+        counts.by_type[kind] += 1
+        counts.versions[message.fields.get("8", "")] += 1
+        counts.bad_checksums += not message.checksum_ok
+        counts.bad_lengths += not message.length_ok
+        if self.strict and not (message.checksum_ok and message.length_ok):
+            wrong = "checksum (tag 10)" if message.length_ok else "body length (tag 9)"
+            raise Refused(DeadLetterReason.BAD_CHECKSUM, f"the {wrong} does not fit the message")
+        if kind in ORDER_TYPES_OF_MESSAGE:
+            event = self._orders.translate(message)
+            if event is None:
+                counts.no_event += 1
+            else:
+                builder.add_order(event)
+        elif kind not in SESSION_TYPES:
+            counts.unsupported[kind] += 1

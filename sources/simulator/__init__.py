@@ -1,0 +1,1 @@
+"""A seeded trading desk: its market, its orders, its venues and, on request, its faults."""
