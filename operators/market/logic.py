@@ -263,7 +263,7 @@ class MarketLogic(StatefulBatchLogic[Batch, Stamped, Any]):
         room = max(256, 2 * state.n_tracked)
         while True:
             marks = np.zeros(room, STAMPED)
-            before = state.tracked[: state.n_tracked].copy()
+            before = state.tracked["next_mark"][: state.n_tracked].copy()
             count = release.mark_open_orders(
                 until, marks, state.symbols, state.ticks, state.seconds, state.intervals,
                 state.tracked, state.n_tracked, settings.mark_interval_ns,
@@ -272,7 +272,7 @@ class MarketLogic(StatefulBatchLogic[Batch, Stamped, Any]):
                 if count:
                     pieces.append(marks[:count])
                 break
-            state.tracked[: state.n_tracked] = before
+            state.tracked["next_mark"][: state.n_tracked] = before
             room *= 4
         state.n_tracked = release.drop_idle(
             state.tracked, state.tracked_table, state.n_tracked, until - settings.forget_idle_ns

@@ -85,8 +85,12 @@ def _mark(out, tracked, t):
 
 @kernel
 def emit_marks(order, until, out, count, symbols, ticks, seconds, intervals, interval_ns):
-    """Write the order's marks before `until`; returns the new count, or −1 if out is full."""
+    """Write the order's marks before `until`; returns the new count.
+
+    −1, and the order as it was, where `out` is too small.
+    """
     symbol = symbols[order.symbol]
+    first = order.next_mark
     while order.next_mark < until:
         t = order.next_mark
         if symbol.first_interval != symbol.last_interval:
@@ -95,6 +99,7 @@ def emit_marks(order, until, out, count, symbols, ticks, seconds, intervals, int
                 order.next_mark = t + interval_ns
                 continue
         if count >= out.shape[0]:
+            order.next_mark = first
             return -1
         row = out[count]
         _mark(row, order, t)
@@ -157,6 +162,14 @@ def _add_fill(order, event):
 
 
 @kernel
+def _take_back(order, event):
+    """A bust: the order is open for what it takes back, all of it where it does not say."""
+    left = order.cum_qty - event.last_qty
+    order.cum_qty = max(0.0, left) if left == left else 0.0
+    order.exec = 0
+
+
+@kernel
 def _apply(event, order):
     """Whether the order is still open after the event."""
     kind = event.kind
@@ -185,8 +198,10 @@ def stamp_events(
         event = rows[i]
         slot = find(symbol_table, event.symbol)
         symbol = symbols[slot]
+        # A route says nothing of how far its order's own partition has come.
+        is_route = event.kind >= _ROUTES
         for key in (event.order, event.parent):
-            known = find(tracked_table, key) if key != 0 else -1
+            known = find(tracked_table, key) if key != 0 and not is_route else -1
             if known >= 0:
                 marked = emit_marks(
                     tracked[known], event.t_eff, out, count,
@@ -198,7 +213,7 @@ def stamp_events(
         stamp(event, symbol, ticks[slot], seconds[slot], intervals,
               event.ts_event, event.market_seq)  # fmt: skip
         event.own_print = 0
-        if event.kind >= _ROUTES:
+        if is_route:
             continue
         n_tracked, row = _track(
             event, tracked, tracked_table, n_tracked, slot, interval_ns
@@ -220,8 +235,10 @@ def stamp_events(
                         order = tracked[row]
             followed_end = _follow(followed, followed_end, event, slot)
         if event.kind == _BUSTED:
-            order.cum_qty = max(0.0, order.cum_qty - event.last_qty)
-            order.exec = 0
+            _take_back(order, event)
+            parent = find(tracked_table, event.parent) if event.parent != 0 else -1
+            if parent >= 0:
+                _take_back(tracked[parent], event)
         elif not _apply(event, order):
             n_tracked = _drop_tracked(tracked, tracked_table, row, n_tracked)
     return rows.shape[0], count, n_tracked, followed_end

@@ -62,6 +62,7 @@ _UNKNOWN_EXEC = int(Anomaly.UNKNOWN_EXEC)
 _AVG_DIFFERS = int(Anomaly.AVG_PX_DIFFERS)
 _CUM_DIFFERS = int(Anomaly.CUM_QTY_DIFFERS)
 _AFTER_CLOSE = int(Anomaly.FILL_AFTER_CLOSE)
+_RESTATED = int(Anomaly.RESTATED)
 
 _COUNTED = FillStatus.COUNTED
 _REPEATED = FillStatus.REPEATED
@@ -473,6 +474,8 @@ def refold(tables, slot, terms):
     while at >= 0:
         fold_one(tables, slot, at, terms)
         at = tables.kept[at].next
+    if order.rewrites:
+        order.flags |= _RESTATED
 
 
 @kernel
