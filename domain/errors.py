@@ -1,14 +1,14 @@
 """Every error the product raises on purpose, and who can act on it.
 
-    ExecmonError
-    ├── ConfigurationError   the operator: a setting, an address, a file name
-    ├── InputError           whoever sent the data: a file or message that cannot be read
-    │   └── Refused          one message; becomes a dead letter and the flow goes on
-    ├── BusError             the operator: the message bus is down or holds what it should not
-    │   └── BusDown          the operator: it does not answer; whoever reads or writes tries again
-    ├── ServerError          the operator: an embedded or remote server did not start or answer
-    ├── RecoveryError        the operator: a snapshot does not fit this version or layout
-    └── ReconciliationError  ourselves: two ways to one number disagree, so neither is shown
+ExecmonError
+├── ConfigurationError   the operator: a setting, an address, a file name
+├── InputError           whoever sent the data: a file or message that cannot be read
+│   └── Refused          one message; becomes a dead letter and the flow goes on
+├── BusError             the operator: the message bus is down or holds what it should not
+│   └── BusDown          the operator: it does not answer; whoever reads or writes tries again
+├── ServerError          the operator: an embedded or remote server did not start or answer
+├── RecoveryError        the operator: a snapshot does not fit this version or layout
+└── ReconciliationError  ourselves: two ways to one number disagree, so neither is shown
 """
 
 from domain.reasons import DeadLetterReason
@@ -47,7 +47,7 @@ class BusError(ExecmonError):
     exit_code = 4
 
 
-class BusDown(BusError):  # noqa: N818
+class BusDown(BusError):
     """The bus does not answer now; nothing is lost and the same call may be tried again."""
 
 

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 
 NO_TIME = -(1 << 63)
 """A time that is not known; sorts before every other."""
@@ -11,7 +12,8 @@ MILLISECOND = 1_000_000
 _FURTHEST = 1 << 62
 
 _SHAPE = re.compile(
-    r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,9})\d*)?(?:[Zz]|([+-])(\d{2}):(\d{2}))",
+    r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,9})\d*)?"
+    r"(?:[Zz]|([+-])(\d{2}):(\d{2}))",
     re.ASCII,
 )
 
@@ -53,10 +55,15 @@ def _midnight(day: str) -> int:
     return known
 
 
+@lru_cache(maxsize=4096)
+def _to_second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
 def format_rfc3339(ns: int) -> str:
     """RFC 3339 UTC with as many digits as the value needs (0, 3, 6 or 9)."""
     seconds, fraction = divmod(ns, SECOND)
-    stamp = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    stamp = _to_second(seconds)
     if fraction == 0:
         return stamp + "Z"
     digits = f"{fraction:09d}"

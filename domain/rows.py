@@ -41,7 +41,7 @@ HORIZONS: dict[str, int] = dict(
 
 NEXT_CLOSE = "next_close"
 HORIZON_NAMES = (*HORIZONS, NEXT_CLOSE)
-REVERSION_HORIZONS = tuple(n for n, h in MARKOUT_HORIZONS.items() if h > 0) + (NEXT_CLOSE,)
+REVERSION_HORIZONS = (*(n for n, h in MARKOUT_HORIZONS.items() if h > 0), NEXT_CLOSE)
 
 BENCHMARKS = (
     "decision",

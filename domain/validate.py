@@ -106,9 +106,7 @@ def check_market(message: MarketMessage) -> None:
     """Raise Refused unless the market event can be taken."""
     kind = MARKET_EVENT_TYPES.get(message.type)
     if kind is None:
-        raise Refused(
-            DeadLetterReason.UNKNOWN_TYPE, f"no market event is called {message.type!r}"
-        )
+        raise Refused(DeadLetterReason.UNKNOWN_TYPE, f"no market event is called {message.type!r}")
     check_id("symbol", message.symbol, needed=True)
     check_id("venue", message.venue)
     check_id("exec_id", message.exec_id)

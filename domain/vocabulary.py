@@ -83,9 +83,7 @@ class EventKind(IntEnum):
 
 ORDER_EVENT_TYPES = {k.name.lower(): k for k in EventKind if k <= EventKind.FILL_CORRECTED}
 ROUTE_EVENT_TYPES = {
-    k.name.lower(): k
-    for k in EventKind
-    if EventKind.ROUTE_SENT <= k <= EventKind.ROUTE_CANCELLED
+    k.name.lower(): k for k in EventKind if EventKind.ROUTE_SENT <= k <= EventKind.ROUTE_CANCELLED
 }
 
 

@@ -169,7 +169,7 @@ class RowBuilder:
         kind = MARKET_EVENT_TYPES[message.type]
         flags = 0
         if kind in {MarketKind.TRADE, MarketKind.AUCTION}:
-            flags = _trade_flags(message, kind)
+            flags = _trade_flags(message)
         row: dict[str, Any] = {
             "kind": kind,
             "flags": flags,
@@ -188,13 +188,13 @@ class RowBuilder:
                 row[name] = value
         self._market.append(row)
 
-    def add_order(
-        self, message: OrderMessage, *, ts: int = NO_TIME, ingest: int = NO_TIME
-    ) -> None:
+    def add_order(self, message: OrderMessage, *, ts: int = NO_TIME, ingest: int = NO_TIME) -> None:
         """Take one order or route event. Raises Refused."""
         kind = ORDER_EVENT_TYPES.get(message.type) or ROUTE_EVENT_TYPES.get(message.type)
         if kind is None:
-            raise Refused(DeadLetterReason.UNKNOWN_TYPE, f"no order event is called {message.type!r}")
+            raise Refused(
+                DeadLetterReason.UNKNOWN_TYPE, f"no order event is called {message.type!r}"
+            )
         check_order(message, kind)
         detail = self._detail_of(message)
         ts_event = self._not_ahead(_time("ts_event", message.ts_event), ts)
@@ -235,16 +235,11 @@ class RowBuilder:
             self._details.append(
                 {"order": row["order"], "pos": self.ordinal, "source": self.source, **detail}
             )
-            for name, text in detail.items():
-                if isinstance(text, str):
-                    detail[name] = self._key(text)
-            self._details[-1].update(detail)
         self._events.append(row)
         self.ordinal += 1
 
     def _detail_of(self, message: OrderMessage) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for name, text in (
+        names = (
             ("cl_ord", message.cl_ord_id),
             ("broker", message.broker),
             ("algo", message.algo),
@@ -253,9 +248,8 @@ class RowBuilder:
             ("desk", message.desk),
             ("client", message.client),
             ("currency", message.currency),
-        ):
-            if text:
-                found[name] = text
+        )
+        found: dict[str, Any] = {name: self._key(text) for name, text in names if text}
         if message.ord_type:
             found["ord_type"] = known(OrderType, "ord_type", message.ord_type)
         if message.time_in_force:
@@ -336,7 +330,9 @@ def _decode(decoder: msgspec.json.Decoder[Any], raw: bytes) -> Any:
         return decoder.decode(raw)
     except msgspec.ValidationError as error:
         words = str(error)
-        reason = DeadLetterReason.MISSING_FIELD if "missing" in words else DeadLetterReason.WRONG_TYPE
+        reason = (
+            DeadLetterReason.MISSING_FIELD if "missing" in words else DeadLetterReason.WRONG_TYPE
+        )
         raise Refused(reason, words) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refused(DeadLetterReason.UNREADABLE, f"not a JSON object: {error}") from error
@@ -352,7 +348,7 @@ def _time(name: str, text: str) -> int:
 _NOT_ELIGIBLE = frozenset({"DERIVATIVELY_PRICED", "AVERAGE_PRICE", "PRIOR_REFERENCE"})
 
 
-def _trade_flags(message: MarketMessage, kind: MarketKind) -> int:
+def _trade_flags(message: MarketMessage) -> int:
     conditions = set(message.conditions or ())
     flags = 0
     if message.auction == "opening" or "OPENING" in conditions:

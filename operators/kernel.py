@@ -2,10 +2,16 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import numba
 import numpy as np
+from numba.core import config
+
+Row: TypeAlias = Any
+"""A row of a structured array, with its fields as attributes."""
+Table: TypeAlias = Any
+"""An array, mostly a structured one, as a kernel takes it."""
 
 
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -13,7 +19,7 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
 
     With NUMBA_DISABLE_JIT the same source runs as plain Python, for coverage.
     """
-    if numba.config.DISABLE_JIT:
+    if config.DISABLE_JIT:  # pyright: ignore[reportAttributeAccessIssue]
         return _interpreted(function)
     return numba.njit(function, cache=True, nogil=True, error_model="numpy")
 
@@ -21,16 +27,16 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
 class _Row:
     """A row of a structured array with its fields as attributes, as kernels see it."""
 
-    __slots__ = ("_void",)
+    __slots__ = ("void",)
 
     def __init__(self, void: np.void) -> None:
-        object.__setattr__(self, "_void", void)
+        object.__setattr__(self, "void", void)
 
     def __getattr__(self, name: str) -> Any:
-        return self._void[name]
+        return self.void[name]
 
     def __setattr__(self, name: str, value: Any) -> None:
-        self._void[name] = value
+        self.void[name] = value
 
 
 class _Rows(np.ndarray):
@@ -41,7 +47,7 @@ class _Rows(np.ndarray):
         return _Row(found) if isinstance(found, np.void) else found
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        super().__setitem__(index, value._void if isinstance(value, _Row) else value)
+        super().__setitem__(index, value.void if isinstance(value, _Row) else value)
 
 
 def _interpreted(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -4,9 +4,11 @@
 removal shifts the run back, so there are no tombstones.
 """
 
+from typing import Any
+
 import numpy as np
 
-from operators.kernel import kernel
+from operators.kernel import Table, kernel
 
 
 def new_table(capacity: int = 64) -> np.ndarray:
@@ -18,13 +20,13 @@ def new_table(capacity: int = 64) -> np.ndarray:
 
 
 @kernel
-def _slot(key, mask):
+def _slot(key: int, mask: int) -> Any:
     mixed = key ^ (key >> np.uint64(29))
     return np.int64((mixed * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(20)) & mask
 
 
 @kernel
-def find(table, key):
+def find(table: Table, key: int) -> Any:
     """Row of a key, or −1."""
     mask = table.shape[0] - 1
     i = _slot(key, mask)
@@ -36,7 +38,7 @@ def find(table, key):
 
 
 @kernel
-def put(table, key, row):
+def put(table: Table, key: int, row: int) -> None:
     """Set the row of a key that is not in the table. The caller keeps the load under 3/4."""
     mask = table.shape[0] - 1
     i = _slot(key, mask)
@@ -47,7 +49,7 @@ def put(table, key, row):
 
 
 @kernel
-def remove(table, key):
+def remove(table: Table, key: int) -> None:
     """Take a key out if it is there."""
     mask = table.shape[0] - 1
     i = _slot(key, mask)
@@ -70,7 +72,7 @@ def remove(table, key):
 
 
 @kernel
-def rehash(old, new):
+def rehash(old: Table, new: Table) -> None:
     """Copy every key of one table into an empty larger one."""
     for i in range(old.shape[0]):
         if old[i, 1] != 0:

@@ -9,12 +9,12 @@ from domain.batch import Batch, Input
 from domain.columns import DETAIL, HAS_DETAIL
 from domain.keys import GROUP_KEYS
 from domain.vocabulary import Topic
-from operators.kernel import kernel
+from operators.kernel import Table, kernel
 from operators.pieces import HORIZON, STAMPED, OrderPiece, Stamped
 
 
 @kernel
-def group_order(group, groups):
+def group_order(group: Table, groups: int) -> tuple[Any, ...]:
     """(stable order of rows by group, first row of each group and the end)."""
     start = np.zeros(groups + 1, np.int64)
     for i in range(group.shape[0]):
@@ -90,12 +90,8 @@ def route_to_orders(
     latest = {p.group: (p.group, p.event_watermark, p.watermark, p.end) for p in stamped}
     watermarks = list(latest.values())
     events, event_start = by_group(_concat(stamped, "events", STAMPED), "order_group", groups)
-    horizons, horizon_start = by_group(
-        _concat(stamped, "horizons", HORIZON), "order_group", groups
-    )
-    shown, shown_start = by_group(
-        _concat(stamped, "provisional", STAMPED), "order_group", groups
-    )
+    horizons, horizon_start = by_group(_concat(stamped, "horizons", HORIZON), "order_group", groups)
+    shown, shown_start = by_group(_concat(stamped, "provisional", STAMPED), "order_group", groups)
     details, detail_start = by_group(_concat(stamped, "details", DETAIL), "order_group", groups)
     names: dict[int, str] = {}
     references: list[tuple[int, bytes]] = []

@@ -69,12 +69,18 @@ def _messages() -> tuple[Batch, Batch]:
     orders = RowBuilder(Topic.ORDERS, 1)
 
     def say(type_: str, t: float, order_id: str, **more: Any) -> None:
-        family = {"parent_order_id": "P", "root_order_id": "P"} if order_id != "P" else {}
+        family: dict[str, Any] = {}
+        if order_id != "P":
+            family = {"parent_order_id": "P", "root_order_id": "P"}
         orders.add_order(
             OrderMessage(
-                type=type_, ts_event=at(t), order_id=order_id, symbol="W", side="BUY",
+                type=type_,
+                ts_event=at(t),
+                order_id=order_id,
+                symbol="W",
+                side="BUY",
                 **{**family, **more},
-            ),  # fmt: skip
+            ),
             ingest=1,
         )
 

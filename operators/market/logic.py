@@ -71,8 +71,8 @@ class MarketLogic(StatefulBatchLogic[Batch, Stamped, Any]):
             self._take_group(group)
             self.state.unpack(packed)
             self._released = max(self._event_watermark(), _LONG_AGO)
-            for row in range(self.state.n_symbols):
-                self._open_sessions(row)
+            for instant in (*self.watermarks.values(), *self.ends.values()):
+                self._cover(instant)
 
     def _take_group(self, group: int) -> None:
         self.group = group
@@ -105,6 +105,7 @@ class MarketLogic(StatefulBatchLogic[Batch, Stamped, Any]):
                 self._take_group(group)
                 out.group = group
             self._note_progress(batch)
+            self._cover(batch.watermark)
             if len(batch.market):
                 self._fold_market(batch.market)
             if len(batch.events):
@@ -134,10 +135,6 @@ class MarketLogic(StatefulBatchLogic[Batch, Stamped, Any]):
     def _fold_market(self, rows: np.ndarray) -> None:
         state = self.state
         self._meet_symbols(rows)
-        newest = int(rows["t_eff"][-1])
-        if self.sessions.grow(newest):
-            for row in range(state.n_symbols):
-                self._open_sessions(row)
         keep_from = self._released - self.settings.allowed_lateness_ns
         at = 0
         while True:
@@ -157,6 +154,11 @@ class MarketLogic(StatefulBatchLogic[Batch, Stamped, Any]):
         while at < len(rows):
             self._open_sessions(self.state.slot_of(int(rows["symbol"][at])))
             at = tape.first_unknown(rows, at, self.state.symbol_table)
+
+    def _cover(self, instant: int) -> None:
+        if NO_TIME < instant < END_OF_TIME and self.sessions.grow(instant):
+            for row in range(self.state.n_symbols):
+                self._open_sessions(row)
 
     def _open_sessions(self, row: int) -> None:
         state = self.state
@@ -229,8 +231,7 @@ class MarketLogic(StatefulBatchLogic[Batch, Stamped, Any]):
 
     def _unshown(self) -> bool:
         return any(
-            len(rows) > self._shown_of(source, rows)
-            for source, rows in self.state.pending.items()
+            len(rows) > self._shown_of(source, rows) for source, rows in self.state.pending.items()
         )
 
     def _stamp(self, events: np.ndarray) -> list[np.ndarray]:
@@ -335,9 +336,9 @@ def _sorted(pieces: list[np.ndarray]) -> np.ndarray:
 
 def _with_stamps(events: np.ndarray) -> np.ndarray:
     rows = np.empty(len(events), STAMPED)
-    rows.view(np.uint8).reshape(len(rows), -1)[:, :_EVENT_BYTES] = np.ascontiguousarray(
-        events
-    ).view(np.uint8).reshape(len(rows), -1)
+    rows.view(np.uint8).reshape(len(rows), -1)[:, :_EVENT_BYTES] = (
+        np.ascontiguousarray(events).view(np.uint8).reshape(len(rows), -1)
+    )
     return rows
 
 
@@ -350,4 +351,3 @@ def stamp_with_market(
         return MarketLogic(settings, resume)
 
     return _stateful_batch(step_id, up, build)
-

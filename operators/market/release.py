@@ -1,9 +1,11 @@
 """Kernels that stamp waiting events, mark open orders and follow fills."""
 
+from typing import Any
+
 import numpy as np
 
 from domain.vocabulary import EventKind
-from operators.kernel import kernel
+from operators.kernel import Row, Table, kernel
 from operators.lookup import find, put, remove
 from operators.market.state import OWN_PRINT_WINDOW_NS
 from operators.market.tape import interval_at, mid_at, stamp
@@ -24,14 +26,14 @@ _NEVER = (1 << 63) - 1
 
 
 @kernel
-def next_mark_after(t, phase_ms, interval_ns):
+def next_mark_after(t: int, phase_ms: int, interval_ns: int) -> Any:
     """First mark time of an order strictly after t."""
     phase = (np.int64(phase_ms) * _MS) % interval_ns
     return ((t - phase) // interval_ns + 1) * interval_ns + phase
 
 
 @kernel
-def _find_print(symbol, prints, fill_exec, t, until):
+def _find_print(symbol: Row, prints: Table, fill_exec: int, t: int, until: int) -> Any:
     """Index of the unused own print of an execution within the window, or −1."""
     if fill_exec == 0:
         return -1
@@ -44,7 +46,7 @@ def _find_print(symbol, prints, fill_exec, t, until):
 
 
 @kernel
-def _find_like_print(symbol, prints, fill):
+def _find_like_print(symbol: Row, prints: Table, fill: Row) -> Any:
     """Index of an unused print of the same price, size and venue near the fill, or −1."""
     for i in range(symbol.print_start, symbol.print_start + symbol.print_count):
         kept = prints[i]
@@ -63,7 +65,7 @@ def _find_like_print(symbol, prints, fill):
 
 
 @kernel
-def _mark(out, tracked, t):
+def _mark(out: Row, tracked: Row, t: int) -> None:
     """Fill in the identity of a mark row; the other fields stay zero."""
     out.kind = _MARK
     out.side = tracked.side
@@ -84,7 +86,17 @@ def _mark(out, tracked, t):
 
 
 @kernel
-def emit_marks(order, until, out, count, symbols, ticks, seconds, intervals, interval_ns):
+def emit_marks(
+    order: Row,
+    until: int,
+    out: Table,
+    count: int,
+    symbols: Table,
+    ticks: Table,
+    seconds: Table,
+    intervals: Table,
+    interval_ns: int,
+) -> Any:
     """Write the order's marks before `until`; returns the new count.
 
     −1, and the order as it was, where `out` is too small.
@@ -111,7 +123,7 @@ def emit_marks(order, until, out, count, symbols, ticks, seconds, intervals, int
 
 
 @kernel
-def _drop_tracked(tracked, table, row, n):
+def _drop_tracked(tracked: Table, table: Table, row: int, n: int) -> Any:
     """Take an order out of the table of open orders; the last row takes its place."""
     remove(table, tracked[row].order)
     last = n - 1
@@ -123,7 +135,9 @@ def _drop_tracked(tracked, table, row, n):
 
 
 @kernel
-def _track(event, tracked, table, n, symbol_row, interval_ns):
+def _track(
+    event: Row, tracked: Table, table: Table, n: int, symbol_row: int, interval_ns: int
+) -> tuple[Any, ...]:
     """Bring the table of open orders up to this event. Returns (rows in use, this row)."""
     row = find(table, event.order)
     if row < 0:
@@ -150,7 +164,7 @@ def _track(event, tracked, table, n, symbol_row, interval_ns):
 
 
 @kernel
-def _add_fill(order, event):
+def _add_fill(order: Row, event: Row) -> Any:
     """Running quantity of an open order: the sender's where it says so."""
     before = order.cum_qty
     if event.cum_qty == event.cum_qty:
@@ -162,7 +176,7 @@ def _add_fill(order, event):
 
 
 @kernel
-def _take_back(order, event):
+def _take_back(order: Row, event: Row) -> None:
     """A bust: the order is open for what it takes back, all of it where it does not say."""
     left = order.cum_qty - event.last_qty
     order.cum_qty = max(0.0, left) if left == left else 0.0
@@ -170,7 +184,7 @@ def _take_back(order, event):
 
 
 @kernel
-def _apply(event, order):
+def _apply(event: Row, order: Row) -> bool:
     """Whether the order is still open after the event."""
     kind = event.kind
     if kind == _ACCEPTED or kind == _REPLACED:
@@ -185,9 +199,23 @@ def _apply(event, order):
 
 @kernel
 def stamp_events(
-    rows, begin, out, count, symbol_table, symbols, ticks, prints, seconds, intervals,
-    tracked, tracked_table, n_tracked, followed, followed_end, interval_ns,
-):  # fmt: skip
+    rows: Table,
+    begin: int,
+    out: Table,
+    count: int,
+    symbol_table: Table,
+    symbols: Table,
+    ticks: Table,
+    prints: Table,
+    seconds: Table,
+    intervals: Table,
+    tracked: Table,
+    tracked_table: Table,
+    n_tracked: int,
+    followed: Table,
+    followed_end: int,
+    interval_ns: int,
+) -> tuple[Any, ...]:
     """Stamp events and keep the tables of open orders and followed fills.
 
     `rows` come stamped in place; marks that fall before an event go to `out`. Returns
@@ -215,9 +243,7 @@ def stamp_events(
         event.own_print = 0
         if is_route:
             continue
-        n_tracked, row = _track(
-            event, tracked, tracked_table, n_tracked, slot, interval_ns
-        )
+        n_tracked, row = _track(event, tracked, tracked_table, n_tracked, slot, interval_ns)
         order = tracked[row]
         if event.kind == _FILLED:
             more = _add_fill(order, event)
@@ -245,7 +271,7 @@ def stamp_events(
 
 
 @kernel
-def _follow(followed, end, event, slot):
+def _follow(followed: Table, end: int, event: Row, slot: int) -> Any:
     """Add a fill to those whose later mids are awaited, in order of effective time."""
     at = end
     while at > 0 and followed[at - 1].t_eff > event.t_eff:
@@ -270,8 +296,17 @@ def _follow(followed, end, event, slot):
 
 
 @kernel
-def mark_open_orders(until, out, symbols, ticks, seconds, intervals,
-                     tracked, n_tracked, interval_ns):  # fmt: skip
+def mark_open_orders(
+    until: int,
+    out: Table,
+    symbols: Table,
+    ticks: Table,
+    seconds: Table,
+    intervals: Table,
+    tracked: Table,
+    n_tracked: int,
+    interval_ns: int,
+) -> Any:
     """Marks of every open order before `until`; returns how many, −1 where out is too small."""
     count = 0
     for i in range(n_tracked):
@@ -284,7 +319,7 @@ def mark_open_orders(until, out, symbols, ticks, seconds, intervals,
 
 
 @kernel
-def drop_idle(tracked, table, n_tracked, before):
+def drop_idle(tracked: Table, table: Table, n_tracked: int, before: int) -> Any:
     """Stop marking orders of unknown size that were silent since `before`."""
     row = 0
     while row < n_tracked:
@@ -296,7 +331,16 @@ def drop_idle(tracked, table, n_tracked, before):
 
 
 @kernel
-def _horizon_row(row, fill, k, horizon_index, horizon_ns, symbols, ticks, due):
+def _horizon_row(
+    row: Row,
+    fill: Row,
+    k: int,
+    horizon_index: Table,
+    horizon_ns: Table,
+    symbols: Table,
+    ticks: Table,
+    due: int,
+) -> None:
     row.t_eff = due
     row.order = fill.order
     row.pos = fill.pos
@@ -308,8 +352,17 @@ def _horizon_row(row, fill, k, horizon_index, horizon_ns, symbols, ticks, due):
 
 @kernel
 def follow_fills(
-    until, ended, followed, end, cursors, horizon_index, horizon_ns, symbols, ticks, out
-):
+    until: int,
+    ended: bool,
+    followed: Table,
+    end: int,
+    cursors: Table,
+    horizon_index: Table,
+    horizon_ns: Table,
+    symbols: Table,
+    ticks: Table,
+    out: Table,
+) -> Any:
     """Write the mids that fell due before `until`; returns how many.
 
     `out` has room for every horizon that is awaited. At the end of the input a late fill's
@@ -338,7 +391,15 @@ def follow_fills(
 
 
 @kernel
-def match_own_prints(until, followed, end, cursors, symbols, prints, out):
+def match_own_prints(
+    until: int,
+    followed: Table,
+    end: int,
+    cursors: Table,
+    symbols: Table,
+    prints: Table,
+    out: Table,
+) -> Any:
     """Rows for fills whose print was found on the tape by two seconds after them."""
     count = 0
     last = cursors.shape[0] - 1
@@ -375,7 +436,14 @@ def match_own_prints(until, followed, end, cursors, symbols, prints, out):
 
 
 @kernel
-def stamp_newest(rows, symbol_table, symbols, ticks, seconds, intervals):
+def stamp_newest(
+    rows: Table,
+    symbol_table: Table,
+    symbols: Table,
+    ticks: Table,
+    seconds: Table,
+    intervals: Table,
+) -> None:
     """Stamp waiting events with the newest quote there is, for a provisional answer."""
     for i in range(rows.shape[0]):
         event = rows[i]

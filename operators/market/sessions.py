@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from domain.calendars import trading_table
-from domain.instants import NO_TIME, SECOND
+from domain.instants import END_OF_TIME, NO_TIME, SECOND
 from domain.keys import key_of
 
 _DAY_NS = 86_400 * SECOND
@@ -26,13 +26,15 @@ class Sessions:
         self.default = default
         self.intervals = np.empty((0, 4), np.int64)
         self._ranges: dict[str, tuple[int, int]] = {}
-        self._around = NO_TIME
+        self._from = END_OF_TIME
+        self._until = NO_TIME
 
     def grow(self, now: int) -> bool:
-        """Cover the time around `now`; whether the intervals changed."""
-        if self._around != NO_TIME and abs(now - self._around) < _AHEAD_NS // 2:
+        """Cover the time around `now` too; whether the intervals changed."""
+        if self._from <= now - _BEHIND_NS // 2 and now + _AHEAD_NS // 2 <= self._until:
             return False
-        self._around = now
+        self._from = min(self._from, now - _BEHIND_NS)
+        self._until = max(self._until, now + _AHEAD_NS)
         self._ranges = {}
         self.intervals = np.empty((0, 4), np.int64)
         return True
@@ -40,10 +42,10 @@ class Sessions:
     def interval_range(self, symbol: int) -> tuple[int, int]:
         """First and last + 1 row of `intervals` of a symbol; equal where it always trades."""
         calendar = self.calendar_of.get(symbol, self.default)
-        if calendar is None or self._around == NO_TIME:
+        if calendar is None or self._until == NO_TIME:
             return 0, 0
         if calendar not in self._ranges:
-            table = trading_table(calendar, self._around - _BEHIND_NS, self._around + _AHEAD_NS)
+            table = trading_table(calendar, self._from, self._until)
             rows = np.stack([table[name] for name in _COLUMNS], axis=1)
             first = len(self.intervals)
             self.intervals = np.concatenate([self.intervals, rows])

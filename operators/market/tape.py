@@ -1,10 +1,12 @@
 """Kernels that fold market rows into a symbol's running sums and look instants up in them."""
 
+from typing import Any
+
 import numpy as np
 
 from domain.instants import NO_TIME
 from domain.vocabulary import MarketKind, TradeFlag
-from operators.kernel import kernel
+from operators.kernel import Row, Table, kernel
 from operators.lookup import find
 from operators.pieces import StampFlag
 
@@ -30,7 +32,7 @@ WIDEN_PRINTS = 2
 
 
 @kernel
-def valid_mid(bid, ask):
+def valid_mid(bid: float, ask: float) -> Any:
     """Mid of a two-sided quote that is not crossed, else NaN."""
     if bid <= ask:
         return (bid + ask) / 2.0
@@ -38,7 +40,7 @@ def valid_mid(bid, ask):
 
 
 @kernel
-def open_seconds(intervals, first, last, start, end):
+def open_seconds(intervals: Table, first: int, last: int, start: int, end: int) -> Any:
     """Trading seconds in (start, end]; every second counts where no sessions are known."""
     if first == last:
         return (end - start) * 1e-9
@@ -59,7 +61,7 @@ def open_seconds(intervals, first, last, start, end):
 
 
 @kernel
-def interval_at(intervals, first, last, t):
+def interval_at(intervals: Table, first: int, last: int, t: int) -> Any:
     """Index of the last trading interval that opens at or before t, or first − 1."""
     lo = first
     hi = last
@@ -73,7 +75,7 @@ def interval_at(intervals, first, last, t):
 
 
 @kernel
-def _keep_seconds(seconds, symbol, tick, until):
+def _keep_seconds(seconds: Table, symbol: Row, tick: Row, until: int) -> None:
     """Note the tick's mid for every whole second after it and through `until`."""
     first = tick.ts // _SECOND + 1
     last = until // _SECOND
@@ -86,7 +88,7 @@ def _keep_seconds(seconds, symbol, tick, until):
 
 
 @kernel
-def _trim(symbols, ticks, seconds, row, keep_from):
+def _trim(symbols: Table, ticks: Table, seconds: Table, row: int, keep_from: int) -> None:
     """Forget ticks before `keep_from`, but for the last of them."""
     symbol = symbols[row]
     start = symbol.start
@@ -100,7 +102,7 @@ def _trim(symbols, ticks, seconds, row, keep_from):
 
 
 @kernel
-def _make_room(symbols, ticks, seconds, row, keep_from):
+def _make_room(symbols: Table, ticks: Table, seconds: Table, row: int, keep_from: int) -> bool:
     """Whether there is room for one more tick of the symbol."""
     symbol = symbols[row]
     if symbol.start + symbol.count < ticks.shape[1]:
@@ -115,7 +117,7 @@ def _make_room(symbols, ticks, seconds, row, keep_from):
 
 
 @kernel
-def _make_print_room(symbols, prints, row, keep_from):
+def _make_print_room(symbols: Table, prints: Table, row: int, keep_from: int) -> bool:
     symbol = symbols[row]
     start = symbol.print_start
     end = start + symbol.print_count
@@ -134,7 +136,7 @@ def _make_print_room(symbols, prints, row, keep_from):
 
 
 @kernel
-def _elapse(symbol, intervals, t):
+def _elapse(symbol: Row, intervals: Table, t: int) -> None:
     """Carry the symbol's integrals to t with the quote that held until then."""
     if symbol.last_ts != _NO_TIME and t > symbol.last_ts and symbol.halted == 0:
         mid = valid_mid(symbol.bid, symbol.ask)
@@ -154,7 +156,7 @@ def _elapse(symbol, intervals, t):
 
 
 @kernel
-def _fold_print(symbol, row, intervals):
+def _fold_print(symbol: Row, row: Row, intervals: Table) -> None:
     if row.flags & _ELIGIBLE:
         symbol.vol += row.size
         symbol.pv += row.price * row.size
@@ -171,7 +173,7 @@ def _fold_print(symbol, row, intervals):
 
 
 @kernel
-def first_unknown(rows, begin, table):
+def first_unknown(rows: Table, begin: int, table: Table) -> Any:
     """Index of the first row from `begin` on whose symbol is not in the table."""
     for i in range(begin, rows.shape[0]):
         if find(table, rows[i].symbol) < 0:
@@ -180,7 +182,17 @@ def first_unknown(rows, begin, table):
 
 
 @kernel
-def fold_market(rows, begin, table, symbols, ticks, prints, seconds, intervals, keep_from):
+def fold_market(
+    rows: Table,
+    begin: int,
+    table: Table,
+    symbols: Table,
+    ticks: Table,
+    prints: Table,
+    seconds: Table,
+    intervals: Table,
+    keep_from: int,
+) -> tuple[Any, ...]:
     """Fold market rows from index `begin` on; every symbol must have a row.
 
     Returns (reason, index): DONE and the number of rows, or what must be widened before
@@ -235,7 +247,7 @@ def fold_market(rows, begin, table, symbols, ticks, prints, seconds, intervals, 
 
 
 @kernel
-def last_before(ticks, start, count, t, seq):
+def last_before(ticks: Table, start: int, count: int, t: int, seq: int) -> Any:
     """Index of the newest tick visible at t: earlier, or as early with no higher sequence."""
     lo = start
     hi = start + count
@@ -252,7 +264,7 @@ def last_before(ticks, start, count, t, seq):
 
 
 @kernel
-def mid_at(symbol, ticks, t):
+def mid_at(symbol: Row, ticks: Table, t: int) -> Any:
     """Mid of the last quote before t, NaN where there is none or it is crossed."""
     i = last_before(ticks, symbol.start, symbol.count, t, -1)
     if i < symbol.start:
@@ -261,7 +273,7 @@ def mid_at(symbol, ticks, t):
 
 
 @kernel
-def mid_at_second(symbol, ticks, seconds, t):
+def mid_at_second(symbol: Row, ticks: Table, seconds: Table, t: int) -> Any:
     """Mid at the last whole second at or before t, from the ticks or the ring of seconds."""
     second = t // _SECOND
     if symbol.count == 0:
@@ -274,7 +286,15 @@ def mid_at_second(symbol, ticks, seconds, t):
 
 
 @kernel
-def stamp(out, symbol, ticks, seconds, intervals, t, seq):
+def stamp(
+    out: Row,
+    symbol: Row,
+    ticks: Table,
+    seconds: Table,
+    intervals: Table,
+    t: int,
+    seq: int,
+) -> None:
     """Write the market that instant t met into the stamp fields of `out`."""
     out.bid = np.nan
     out.ask = np.nan

@@ -1,11 +1,13 @@
 """Reference numbers of symbols as kernels read them."""
 
+from typing import Any
+
 import numpy as np
 
 from domain.columns import blank
 from domain.reference import REFERENCE
 from metrics.curves import curve_at, multiplier_at, sigma_bps_per_sqrt_s
-from operators.kernel import kernel
+from operators.kernel import Row, Table, kernel
 
 _curve_at = curve_at.kernel
 _multiplier_at = multiplier_at.kernel
@@ -18,7 +20,7 @@ def reference_table(rows: np.ndarray) -> np.ndarray:
 
 
 @kernel
-def reference_row(references, symbol):
+def reference_row(references: Table, symbol: Row) -> Any:
     """Row of a symbol's numbers; row 0 holds none, for symbols without reference data."""
     lo = 1
     hi = references.shape[0]
@@ -34,7 +36,7 @@ def reference_row(references, symbol):
 
 
 @kernel
-def curve_share(ref, now, now_x, start, end):
+def curve_share(ref: Row, now: int, now_x: float, start: int, end: int) -> Any:
     """Share of the volume usual in [start, end] that falls before now, by the day's curve.
 
     `now_x` is the share of the session's trading time that has passed now.
@@ -52,7 +54,7 @@ def curve_share(ref, now, now_x, start, end):
 
 
 @kernel
-def sigma_now(ref, now_x):
+def sigma_now(ref: Row, now_x: float) -> Any:
     """Volatility at this time of the session, bps per square root of a trading second."""
     multiplier = _multiplier_at(ref.volatility_curve, ref.volatility_slots, now_x)
     return _sigma(ref.sigma_daily_bps, multiplier, ref.session_s)

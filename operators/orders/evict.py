@@ -1,18 +1,20 @@
 """Kernels that let finished families go and pack what stays."""
 
+from typing import Any
+
 from domain.vocabulary import EventKind, OrderState
-from operators.kernel import kernel
+from operators.kernel import Table, kernel
 from operators.orders import sums as S
 from operators.orders.fold import is_closed
 from operators.orders.measure import state_of
-from operators.orders.tables import AGGS, KEPTS, MIDS, ORDERS, REFS, VENUES
+from operators.orders.tables import AGGS, KEPTS, MIDS, ORDERS, REFS, VENUES, Tables
 
 _FILLED_EVENT = int(EventKind.ORDER_FILLED)
 _UNKNOWN = int(OrderState.UNKNOWN)
 
 
 @kernel
-def top_of(tables, slot):
+def top_of(tables: Tables, slot: int) -> Any:
     """Slot of the family's root."""
     while tables.orders[slot].parent_slot >= 0:
         slot = tables.orders[slot].parent_slot
@@ -20,7 +22,7 @@ def top_of(tables, slot):
 
 
 @kernel
-def stale_families(tables, before, gone):
+def stale_families(tables: Tables, before: int, gone: Table) -> Any:
     """Set gone[slot] for orders of families that ended, or went silent, before an instant.
 
     A family has ended when every member is closed; one whose size was never said is judged
@@ -48,7 +50,7 @@ def stale_families(tables, before, gone):
 
 
 @kernel
-def pack_into(tables, gone, new, slot_map, kept_map):
+def pack_into(tables: Tables, gone: Table, new: Tables, slot_map: Table, kept_map: Table) -> None:
     """Copy the families that stay into empty tables, lists laid out in order."""
     n = tables.used[ORDERS]
     for slot in range(n):
@@ -79,7 +81,7 @@ def pack_into(tables, gone, new, slot_map, kept_map):
 
 
 @kernel
-def _pack_events(tables, slot, new, at, kept_map):
+def _pack_events(tables: Tables, slot: int, new: Tables, at: int, kept_map: Table) -> None:
     order = new.orders[at]
     row = tables.orders[slot].first
     previous = -1
@@ -111,7 +113,7 @@ def _pack_events(tables, slot, new, at, kept_map):
 
 
 @kernel
-def _pack_venues(tables, slot, new, at):
+def _pack_venues(tables: Tables, slot: int, new: Tables, at: int) -> None:
     venue = tables.orders[slot].venues
     previous = -1
     new.orders[at].venues = -1
@@ -130,7 +132,7 @@ def _pack_venues(tables, slot, new, at):
 
 
 @kernel
-def _pack_refs(tables, slot, new, at, kept_map):
+def _pack_refs(tables: Tables, slot: int, new: Tables, at: int, kept_map: Table) -> None:
     ref = tables.orders[slot].first_ref
     previous = -1
     new.orders[at].first_ref = -1

@@ -1,11 +1,13 @@
 """Kernels that fold an order's events, in order of (ts_event, seq), into its state."""
 
+from typing import Any
+
 import numpy as np
 
 from domain.instants import NO_TIME
 from domain.rows import FillStatus
 from domain.vocabulary import Anomaly, EventKind, OrderState
-from operators.kernel import kernel
+from operators.kernel import Row, Table, kernel
 from operators.lookup import find, put
 from operators.market.tape import valid_mid
 from operators.orders.horizons import add_fill_horizons, sharing_parent
@@ -21,7 +23,7 @@ from operators.orders.sums import (
     add_pair,
     fill_terms,
 )
-from operators.orders.tables import KEPTS, ORDERS
+from operators.orders.tables import KEPTS, ORDERS, Tables
 
 _ACCEPTED = int(EventKind.ORDER_ACCEPTED)
 _WANTS_CANCEL = int(EventKind.ORDER_PENDING_CANCEL)
@@ -73,13 +75,13 @@ _AVG_TOLERANCE = 1e-6
 
 
 @kernel
-def is_closed(life):
+def is_closed(life: int) -> bool:
     """FILLED, CANCELLED, REJECTED or EXPIRED."""
     return life in (_S_FILLED, _S_CANCELLED, _S_REJECTED, _S_EXPIRED)
 
 
 @kernel
-def index_tables(tables):
+def index_tables(tables: Tables) -> None:
     """Fill both lookups from the arenas, after a resume or an eviction."""
     for i in range(tables.used[ORDERS]):
         put(tables.order_table, tables.orders[i].order, i)
@@ -92,7 +94,7 @@ def index_tables(tables):
 
 
 @kernel
-def reset_own(order):
+def reset_own(order: Row) -> None:
     """Forget what the order's own events said, before folding them all again."""
     order.first_fill = -1
     order.last_fill = -1
@@ -116,7 +118,7 @@ def reset_own(order):
 
 
 @kernel
-def _close(order, life, ts):
+def _close(order: Row, life: int, ts: int) -> None:
     if is_closed(order.life) and order.life != life:
         order.flags |= _VIOLATION
         return
@@ -126,7 +128,7 @@ def _close(order, life, ts):
 
 
 @kernel
-def _accept(order, event):
+def _accept(order: Row, event: Row) -> None:
     if order.accepted:
         return
     order.accepted = 1
@@ -146,7 +148,7 @@ def _accept(order, event):
 
 
 @kernel
-def _replace(order, event, filled):
+def _replace(order: Row, event: Row, filled: float) -> None:
     if is_closed(order.life) and order.life != _S_FILLED:
         order.flags |= _VIOLATION
         return
@@ -165,7 +167,7 @@ def _replace(order, event, filled):
 
 
 @kernel
-def _fold_life(order, event, filled):
+def _fold_life(order: Row, event: Row, filled: float) -> None:
     """An event that is neither an execution nor of a route."""
     kind = event.kind
     if kind == _ACCEPTED:
@@ -199,7 +201,7 @@ def _fold_life(order, event, filled):
 
 
 @kernel
-def _same_exec_cum(tables, event):
+def _same_exec_cum(tables: Tables, event: Row) -> bool:
     """Whether an earlier fill has this execution id and this cumulative quantity."""
     probe = event.prev
     while probe >= 0:
@@ -208,16 +210,14 @@ def _same_exec_cum(tables, event):
             if event.cum_qty == event.cum_qty and other.cum_qty == other.cum_qty:
                 if event.cum_qty == other.cum_qty:
                     return True
-            elif (
-                event.qty == other.qty and event.px == other.px and event.ts == other.ts
-            ):
+            elif event.qty == other.qty and event.px == other.px and event.ts == other.ts:
                 return True
         probe = other.prev
     return False
 
 
 @kernel
-def _counts(tables, order, event):
+def _counts(tables: Tables, order: Row, event: Row) -> bool:
     """Whether a fill is a new execution, marking what is odd about it."""
     known_cum = event.cum_qty == event.cum_qty
     previous = order.reported_cum_qty - order.removed_qty
@@ -225,9 +225,7 @@ def _counts(tables, order, event):
         if _seen_before(tables, event):
             if _same_exec_cum(tables, event):
                 return False
-            adds_up = known_cum and (
-                previous != previous or event.cum_qty == previous + event.qty
-            )
+            adds_up = known_cum and (previous != previous or event.cum_qty == previous + event.qty)
             if known_cum and not adds_up and event.cum_qty <= previous:
                 return False
             event.flags |= _REUSED
@@ -238,7 +236,7 @@ def _counts(tables, order, event):
 
 
 @kernel
-def _seen_before(tables, event):
+def _seen_before(tables: Tables, event: Row) -> bool:
     """Whether an earlier fill of the order has this execution id."""
     probe = event.prev
     while probe >= 0:
@@ -249,7 +247,7 @@ def _seen_before(tables, event):
 
 
 @kernel
-def _note_report(order, event, filled, notional):
+def _note_report(order: Row, event: Row, filled: float, notional: float) -> None:
     """Compare the counterparty's totals (FIX 14 and 6) with ours after this event."""
     if event.cum_qty == event.cum_qty:
         order.reported_cum_qty = event.cum_qty
@@ -267,7 +265,7 @@ def _note_report(order, event, filled, notional):
 
 
 @kernel
-def _share_fill(tables, slot, at, terms, sign):
+def _share_fill(tables: Tables, slot: int, at: int, terms: Table, sign: float) -> None:
     """Add a fill to its order's sums and venues and to every ancestor's."""
     fill = tables.kept[at]
     for k in range(N_SUMS):
@@ -286,7 +284,7 @@ def _share_fill(tables, slot, at, terms, sign):
 
 
 @kernel
-def _fold_fill(tables, slot, at, terms):
+def _fold_fill(tables: Tables, slot: int, at: int, terms: Table) -> None:
     order = tables.orders[slot]
     event = tables.kept[at]
     if event.status == _IS_BUSTED:
@@ -324,7 +322,7 @@ def _fold_fill(tables, slot, at, terms):
 
 
 @kernel
-def _fold_route(tables, slot, at, terms):
+def _fold_route(tables: Tables, slot: int, at: int) -> None:
     order = tables.orders[slot]
     event = tables.kept[at]
     qty = 0.0
@@ -352,22 +350,20 @@ def _fold_route(tables, slot, at, terms):
 
 
 @kernel
-def fold_one(tables, slot, at, terms):
+def fold_one(tables: Tables, slot: int, at: int, terms: Table) -> None:
     """Fold the event at row `at`, every earlier one of the order having been folded."""
     order = tables.orders[slot]
     event = tables.kept[at]
     if event.kind == _FILLED:
         _fold_fill(tables, slot, at, terms)
     elif event.kind >= _SENT:
-        _fold_route(tables, slot, at, terms)
+        _fold_route(tables, slot, at)
     elif event.kind == _BUSTED or event.kind == _CORRECTED:
         if event.status == 0:
             order.flags |= _UNKNOWN_EXEC
         if event.kind == _BUSTED and event.cum_qty != event.cum_qty:
             order.removed_qty += event.eff_qty if event.status else 0.0
-        _note_report(
-            order, event, tables.sums[slot, QTY, 0], tables.sums[slot, NOTIONAL, 0]
-        )
+        _note_report(order, event, tables.sums[slot, QTY, 0], tables.sums[slot, NOTIONAL, 0])
     else:
         _fold_life(order, event, tables.sums[slot, QTY, 0])
     if not order.accepted:
@@ -377,7 +373,7 @@ def fold_one(tables, slot, at, terms):
 
 
 @kernel
-def _target_of(tables, order, ref, until):
+def _target_of(tables: Tables, order: Row, ref: Row, until: int) -> Any:
     """The fill that a bust or correction names, through earlier corrections, or −1."""
     name = ref.exec_ref if ref.exec_ref != 0 else ref.exec
     for _ in range(16):
@@ -397,7 +393,7 @@ def _target_of(tables, order, ref, until):
 
 
 @kernel
-def _apply_rewrites(tables, order):
+def _apply_rewrites(tables: Tables, order: Row) -> None:
     """Mark the fills that busts and corrections name, in order."""
     at = order.first
     while at >= 0:
@@ -427,7 +423,7 @@ def _apply_rewrites(tables, order):
 
 
 @kernel
-def _take_from_ancestors(tables, slot):
+def _take_from_ancestors(tables: Tables, slot: int) -> None:
     """Take the order's own sums, venues and horizons out of every ancestor."""
     ancestor = sharing_parent(tables, slot)
     while ancestor >= 0:
@@ -445,7 +441,7 @@ def _take_from_ancestors(tables, slot):
 
 
 @kernel
-def _withdraw(tables, slot):
+def _withdraw(tables: Tables, slot: int) -> None:
     """Take the order's own events out of its sums and of every ancestor's."""
     _take_from_ancestors(tables, slot)
     if tables.orders[slot].agg < 0:
@@ -455,7 +451,7 @@ def _withdraw(tables, slot):
 
 
 @kernel
-def _clear_venues(tables, slot):
+def _clear_venues(tables: Tables, slot: int) -> None:
     venue = tables.orders[slot].venues
     while venue >= 0:
         tables.venue_qty[venue, :] = 0.0
@@ -463,7 +459,7 @@ def _clear_venues(tables, slot):
 
 
 @kernel
-def refold(tables, slot, terms):
+def refold(tables: Tables, slot: int, terms: Table) -> None:
     """Fold all events of an order again, after one that came late or rewrites others."""
     order = tables.orders[slot]
     _withdraw(tables, slot)
@@ -479,7 +475,7 @@ def refold(tables, slot, terms):
 
 
 @kernel
-def adopt(tables, slot, parent_key, root):
+def adopt(tables: Tables, slot: int, parent_key: int, root: int) -> None:
     """Link an order to its parent and hand the parent what the order has traded so far."""
     parent = slot_of(tables, parent_key, root)
     if parent == slot:
@@ -501,7 +497,7 @@ def adopt(tables, slot, parent_key, root):
 
 
 @kernel
-def _become_parent(tables, slot):
+def _become_parent(tables: Tables, slot: int) -> None:
     """From now on the order's numbers are its children's; its own reports only reconcile."""
     _take_from_ancestors(tables, slot)
     _clear_venues(tables, slot)
@@ -509,7 +505,7 @@ def _become_parent(tables, slot):
 
 
 @kernel
-def _hand_over(tables, slot, ancestor):
+def _hand_over(tables: Tables, slot: int, ancestor: int) -> None:
     agg = tables.orders[ancestor].agg
     nested = tables.orders[slot].agg
     for k in range(N_SUMS):
@@ -541,7 +537,7 @@ def _hand_over(tables, slot, ancestor):
 
 
 @kernel
-def add_own_print(tables, slot, pos, source, qty, px):
+def add_own_print(tables: Tables, slot: int, pos: int, source: int, qty: float, px: float) -> bool:
     """Note that the print of a fill was found on the tape. Returns whether the fill counts."""
     at = tables.orders[slot].last
     while at >= 0:

@@ -1,13 +1,16 @@
 """Kernels for the mids some time before and after a fill."""
 
-from operators.kernel import kernel
+from typing import Any
+
+from operators.kernel import Table, kernel
 from operators.lookup import find
 from operators.market.tape import valid_mid
 from operators.orders.sums import add
+from operators.orders.tables import Tables
 
 
 @kernel
-def sharing_parent(tables, slot):
+def sharing_parent(tables: Tables, slot: int) -> Any:
     """First ancestor that an order's own fills count for: none where it has children itself."""
     if tables.orders[slot].agg >= 0:
         return -1
@@ -15,7 +18,7 @@ def sharing_parent(tables, slot):
 
 
 @kernel
-def add_horizon(tables, slot, at, h):
+def add_horizon(tables: Tables, slot: int, at: int, h: int) -> None:
     """Add one observed mid of a fill to its order and every ancestor."""
     fill = tables.kept[at]
     mid = tables.mids[fill.mids, h]
@@ -39,14 +42,23 @@ def add_horizon(tables, slot, at, h):
 
 
 @kernel
-def add_fill_horizons(tables, slot, at):
+def add_fill_horizons(tables: Tables, slot: int, at: int) -> None:
     """Add every observed mid of a fill."""
     for h in range(tables.mids.shape[1]):
         add_horizon(tables, slot, at, h)
 
 
 @kernel
-def note_horizon(tables, slot, pos, source, h, mid, counted, corrected):
+def note_horizon(
+    tables: Tables,
+    slot: int,
+    pos: int,
+    source: int,
+    h: int,
+    mid: float,
+    counted: int,
+    corrected: int,
+) -> None:
     """Keep a later mid of the fill at `pos`; it adds to the sums where the fill counts."""
     at = tables.orders[slot].last
     while at >= 0:
@@ -61,12 +73,10 @@ def note_horizon(tables, slot, pos, source, h, mid, counted, corrected):
 
 
 @kernel
-def note_horizons(tables, rows, counted, corrected):
+def note_horizons(tables: Tables, rows: Table, counted: int, corrected: int) -> None:
     """Keep later mids of fills; those of orders that left are ignored."""
     for i in range(rows.shape[0]):
         row = rows[i]
         slot = find(tables.order_table, row.order)
         if slot >= 0:
-            note_horizon(
-                tables, slot, row.pos, row.source, row.index, row.mid, counted, corrected
-            )
+            note_horizon(tables, slot, row.pos, row.source, row.index, row.mid, counted, corrected)

@@ -1,12 +1,14 @@
 """Kernels that keep an order's events sorted, link families, and follow venues."""
 
+from typing import Any
+
 import numpy as np
 
 from domain.vocabulary import EventKind
-from operators.kernel import kernel
+from operators.kernel import Row, kernel
 from operators.lookup import find, put
 from operators.orders.sums import add
-from operators.orders.tables import AGGS, KEPTS, MIDS, ORDERS, REFS, VENUES
+from operators.orders.tables import AGGS, KEPTS, MIDS, ORDERS, REFS, VENUES, Tables
 
 _FILLED = int(EventKind.ORDER_FILLED)
 _CORRECTED = int(EventKind.FILL_CORRECTED)
@@ -14,7 +16,7 @@ _BUSTED = int(EventKind.FILL_BUSTED)
 
 
 @kernel
-def exec_key(order, fill_exec):
+def exec_key(order: int, fill_exec: int) -> Any:
     """Key of an execution id within its order."""
     mixed = fill_exec * np.uint64(0x9E3779B97F4A7C15) ^ order
     mixed ^= mixed >> np.uint64(31)
@@ -22,7 +24,7 @@ def exec_key(order, fill_exec):
 
 
 @kernel
-def rank(kind):
+def rank(kind: int) -> Any:
     """Order of events of one instant where no sequence decides."""
     if kind < 5:
         return kind
@@ -36,7 +38,7 @@ def rank(kind):
 
 
 @kernel
-def before(a, b):
+def before(a: Row, b: Row) -> bool:
     """Whether event a is folded before event b, whatever their order of arrival."""
     if a.ts != b.ts:
         return a.ts < b.ts
@@ -56,13 +58,13 @@ def before(a, b):
 
 
 @kernel
-def same_number(a, b):
+def same_number(a: float, b: float) -> bool:
     """Equal, or both missing."""
     return a == b or (a != a and b != b)
 
 
 @kernel
-def is_same(a, b):
+def is_same(a: Row, b: Row) -> bool:
     """Whether two events are one message stored twice."""
     return (
         a.ts == b.ts
@@ -79,7 +81,7 @@ def is_same(a, b):
 
 
 @kernel
-def _note_exec(tables, order, at, fill_exec):
+def _note_exec(tables: Tables, order: Row, at: int, fill_exec: int) -> None:
     """Remember that the execution id was used, and whether it was before."""
     if fill_exec == 0:
         return
@@ -91,7 +93,7 @@ def _note_exec(tables, order, at, fill_exec):
 
 
 @kernel
-def keep(tables, slot, event):
+def keep(tables: Tables, slot: int, event: Row) -> tuple[Any, ...]:
     """Add an event to its order's sorted list.
 
     Returns (row, at the tail): row −1 where the same message is in the list already.
@@ -175,7 +177,7 @@ def keep(tables, slot, event):
 
 
 @kernel
-def slot_of(tables, order, root):
+def slot_of(tables: Tables, order: int, root: int) -> Any:
     """Row of an order, made where it is new."""
     slot = find(tables.order_table, order)
     if slot >= 0:
@@ -192,7 +194,7 @@ def slot_of(tables, order, root):
 
 
 @kernel
-def add_ref(tables, ancestor, kept_row):
+def add_ref(tables: Tables, ancestor: int, kept_row: int) -> None:
     """Put a child's fill into an ancestor's list, sorted as its own events would be."""
     refs, kept = tables.refs, tables.kept
     at = tables.used[REFS]
@@ -215,7 +217,7 @@ def add_ref(tables, ancestor, kept_row):
 
 
 @kernel
-def add_venue(tables, slot, venue, qty):
+def add_venue(tables: Tables, slot: int, venue: int, qty: float) -> None:
     """Add to an order's quantity at a venue; the list is sorted by the venue's key."""
     venues = tables.venues
     at = tables.orders[slot].venues
@@ -239,7 +241,7 @@ def add_venue(tables, slot, venue, qty):
 
 
 @kernel
-def new_agg(tables, slot):
+def new_agg(tables: Tables, slot: int) -> None:
     """Give an order room for its children's sums."""
     at = tables.used[AGGS]
     tables.used[AGGS] = at + 1

@@ -186,6 +186,16 @@ def blank_orders(rows: int) -> np.ndarray:
             out[name] = np.nan
         elif name.endswith("_ts") or name in {"now_known"}:
             out[name] = NO_TIME
-    for name in ("first", "last", "first_fill", "last_fill", "first_ref", "last_ref", "venues", "parent_slot", "agg"):
+    for name in (
+        "first",
+        "last",
+        "first_fill",
+        "last_fill",
+        "first_ref",
+        "last_ref",
+        "venues",
+        "parent_slot",
+        "agg",
+    ):
         out[name] = NOWHERE
     return out

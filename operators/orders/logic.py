@@ -286,9 +286,7 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
         if not len(waiting):
             self._waiting_since = None
             return
-        places = zip(
-            self.pending["source"].tolist(), self.pending["pos"].tolist(), strict=True
-        )
+        places = zip(self.pending["source"].tolist(), self.pending["pos"].tolist(), strict=True)
         unseen = [
             ingest
             for place, ingest, kind in zip(
@@ -308,9 +306,7 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
         r = np.zeros((n, _N_ORDER), np.uint8)
         fills = np.zeros(count_fills(self.tables, slots), FILL)
         mids = np.empty((len(fills), len(HORIZON_NAMES)))
-        write_records(
-            self.tables, self.references, slots, head, m, r, fills, mids, int(unseen)
-        )
+        write_records(self.tables, self.references, slots, head, m, r, fills, mids, int(unseen))
         for i, name in enumerate(HORIZON_NAMES):
             fills[f"mid_{name}"] = mids[:, i]
         out = Rows(

@@ -1,5 +1,7 @@
 """Kernels that turn an order's state into the metrics of its row, each with its reason."""
 
+from typing import Any
+
 import numpy as np
 
 from domain.instants import NO_TIME
@@ -27,11 +29,12 @@ from metrics.schedules import expected_is, expected_pov, expected_twap
 from metrics.shortfall import delay_ccy, opportunity_ccy, trading_ccy
 from metrics.slippage import cost_ccy, slippage_bps
 from metrics.spreads import effective_spread, ratio, ratio_bps
-from operators.kernel import kernel
+from operators.kernel import Row, Table, kernel
 from operators.market.tape import valid_mid
 from operators.orders import sums as S
 from operators.orders.curves import curve_share, reference_row, sigma_now
 from operators.orders.fold import is_closed
+from operators.orders.tables import Tables
 from operators.pieces import StampFlag
 
 M = {name: i for i, name in enumerate(NAMES)}
@@ -146,14 +149,14 @@ N_BENCHMARKS = len(BENCHMARKS)
 
 
 @kernel
-def put(m, r, k, value, why):
+def put(m: Table, r: Table, k: int, value: float, why: int) -> None:
     """Set a metric, or its reason where the value is missing."""
     m[k] = value
     r[k] = why if value != value else _NONE
 
 
 @kernel
-def first_counted(tables, slot):
+def first_counted(tables: Tables, slot: int) -> Any:
     """Row of the first execution that counts, of the order or its children, or −1."""
     order = tables.orders[slot]
     if order.agg < 0:
@@ -168,7 +171,7 @@ def first_counted(tables, slot):
 
 
 @kernel
-def last_counted(tables, slot):
+def last_counted(tables: Tables, slot: int) -> Any:
     """Row of the last execution that counts, of the order or its children, or −1."""
     order = tables.orders[slot]
     if order.agg < 0:
@@ -183,7 +186,7 @@ def last_counted(tables, slot):
 
 
 @kernel
-def _window(tables, slot, now):
+def _window(tables: Tables, slot: int, now: int) -> tuple[Any, ...]:
     """(quantity, notional) executed in the 60 s through now."""
     order = tables.orders[slot]
     qty = 0.0
@@ -208,14 +211,14 @@ def _window(tables, slot, now):
 
 
 @kernel
-def filled_qty(tables, slot):
+def filled_qty(tables: Tables, slot: int) -> Any:
     """Executed quantity of the order, or of its children where it has any."""
     agg = tables.orders[slot].agg
     return tables.agg_sums[agg, S.QTY, 0] if agg >= 0 else tables.sums[slot, S.QTY, 0]
 
 
 @kernel
-def state_of(order, filled):
+def state_of(order: Row, filled: float) -> Any:
     """OrderState as it is shown: a parent's follows what its children did."""
     life = order.life
     if order.agg >= 0 and not (is_closed(life) and life != _FILLED):
@@ -231,7 +234,7 @@ def state_of(order, filled):
 
 
 @kernel
-def arrival_of(order):
+def arrival_of(order: Row) -> tuple[Any, ...]:
     """(arrival price, reason where it is missing)."""
     if not order.accepted:
         return np.nan, _NO_ARRIVAL
@@ -250,8 +253,19 @@ def arrival_of(order):
 
 
 @kernel
-def _measure_benchmarks(m, r, order, end_vol, end_pv, end_mid_s, end_open_s,
-                        arrival, no_arrival, own_qty, own_pv):  # fmt: skip
+def _measure_benchmarks(
+    m: Table,
+    r: Table,
+    order: Row,
+    end_vol: float,
+    end_pv: float,
+    end_mid_s: float,
+    end_open_s: float,
+    arrival: float,
+    no_arrival: int,
+    own_qty: float,
+    own_pv: float,
+) -> Any:
     vol = end_vol - order.arrival_vol
     pv = end_pv - order.arrival_pv
     alone = _NO_SYMBOL if order.several_symbols else _NO_ARRIVAL
@@ -284,7 +298,7 @@ def _measure_benchmarks(m, r, order, end_vol, end_pv, end_mid_s, end_open_s,
 
 
 @kernel
-def _measure_slippages(m, r, q, avg, side, no_fill):
+def _measure_slippages(m: Table, r: Table, q: float, avg: float, side: float, no_fill: int) -> None:
     """Slippage against every benchmark: null for the fill's reason first, then the price's."""
     for i in range(N_BENCHMARKS):
         k = DECISION_PX if i == 0 else FIRST_BENCHMARK + i - 1
@@ -306,7 +320,15 @@ def _measure_slippages(m, r, q, avg, side, no_fill):
 
 
 @kernel
-def _measure_spreads(m, r, sums, arrival, side, no_fill, no_arrival):
+def _measure_spreads(
+    m: Table,
+    r: Table,
+    sums: Table,
+    arrival: float,
+    side: float,
+    no_fill: int,
+    no_arrival: int,
+) -> None:
     received = sums[S.RECEIPT_QTY, 0]
     base = sums[S.RECEIPT_MID_NOTIONAL, 0]
     none = no_fill if sums[S.QTY, 0] <= 0.0 else (no_arrival if no_arrival else _NO_ARRIVAL)
@@ -340,7 +362,18 @@ def _measure_spreads(m, r, sums, arrival, side, no_fill, no_arrival):
 
 
 @kernel
-def _measure_shortfall(m, r, order, q, avg, unfilled, final_px, explicit, arrival, no_arrival):
+def _measure_shortfall(
+    m: Table,
+    r: Table,
+    order: Row,
+    q: float,
+    avg: float,
+    unfilled: float,
+    final_px: float,
+    explicit: float,
+    arrival: float,
+    no_arrival: int,
+) -> None:
     """Order basis; without a decision price the market-only shortfall from arrival."""
     side = np.float64(order.side)
     decided = order.decision_px == order.decision_px
@@ -376,7 +409,9 @@ def _measure_shortfall(m, r, order, q, avg, unfilled, final_px, explicit, arriva
 
 
 @kernel
-def _expected_progress(order, ref, vol, own_qty, now):
+def _expected_progress(
+    order: Row, ref: Row, vol: float, own_qty: float, now: int
+) -> tuple[Any, ...]:
     """(expected progress by the algorithm's schedule, reason)."""
     start = order.start_ts if order.start_ts != NO_TIME else order.arrival_ts
     end = order.end_ts
@@ -398,7 +433,15 @@ def _expected_progress(order, ref, vol, own_qty, now):
 
 
 @kernel
-def _measure_efficiency(m, r, order, ref, end_open_s, arrival, no_arrival):
+def _measure_efficiency(
+    m: Table,
+    r: Table,
+    order: Row,
+    ref: Row,
+    end_open_s: float,
+    arrival: float,
+    no_arrival: int,
+) -> None:
     """Cost against the model's expectation and its risk; needs reference data."""
     elapsed = end_open_s - order.arrival_open_s
     sigma = sigma_now(ref, order.now_session_x)
@@ -423,7 +466,7 @@ def _measure_efficiency(m, r, order, ref, end_open_s, arrival, no_arrival):
 
 
 @kernel
-def measure(tables, references, slot, head, m, r):
+def measure(tables: Tables, references: Table, slot: int, head: Row, m: Table, r: Table) -> None:
     """Write one order's header and metrics; `m` and `r` hold at least the status metrics."""
     order = tables.orders[slot]
     sums = tables.agg_sums[order.agg] if order.agg >= 0 else tables.sums[slot]
@@ -507,8 +550,21 @@ def measure(tables, references, slot, head, m, r):
 
 
 @kernel
-def _write_header(head, tables, slot, state, q, avg, first_ts, last_ts, closed_ts, vol,
-                  fee, routed, fills):  # fmt: skip
+def _write_header(
+    head: Row,
+    tables: Tables,
+    slot: int,
+    state: int,
+    q: float,
+    avg: float,
+    first_ts: int,
+    last_ts: int,
+    closed_ts: int,
+    vol: float,
+    fee: float,
+    routed: float,
+    fills: Table,
+) -> None:
     order = tables.orders[slot]
     head.order = order.order
     head.root = order.root

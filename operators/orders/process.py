@@ -1,16 +1,19 @@
 """The kernel that takes stamped events in order and gives the rows they cause."""
 
+from typing import Any
+
 import numpy as np
 
 from domain.columns import HAS_DETAIL
 from domain.instants import NO_TIME
 from domain.vocabulary import Anomaly, EventKind
-from operators.kernel import kernel
+from operators.kernel import Row, Table, kernel
 from operators.lookup import find
 from operators.market.release import next_mark_after
 from operators.orders.fold import add_own_print, adopt, fold_one, is_closed, refold
 from operators.orders.keep import add_ref, keep, slot_of
 from operators.orders.measure import filled_qty, measure, state_of
+from operators.orders.tables import Tables
 from operators.pieces import StampFlag
 
 _FILLED = int(EventKind.ORDER_FILLED)
@@ -28,7 +31,7 @@ WAIT = 1
 
 
 @kernel
-def apply_detail(tables, slot, ts, details, source, pos):
+def apply_detail(tables: Tables, slot: int, ts: int, details: Table, source: int, pos: int) -> None:
     """Take over what was said once of the order; an older message fills only gaps."""
     lo = 0
     hi = details.shape[0]
@@ -78,14 +81,12 @@ def apply_detail(tables, slot, ts, details, source, pos):
         order.end_ts = d.end_ts
     if d.decision_px == d.decision_px and (newer or order.decision_px != order.decision_px):
         order.decision_px = d.decision_px
-    if d.participation == d.participation and (
-        newer or order.participation != order.participation
-    ):
+    if d.participation == d.participation and (newer or order.participation != order.participation):
         order.participation = d.participation
 
 
 @kernel
-def see_market(order, row):
+def see_market(order: Row, row: Row) -> None:
     """Value the order from now on with the market of this row, unless it knows a newer one."""
     if row.ts_event < order.now_ts:
         return
@@ -103,7 +104,7 @@ def see_market(order, row):
 
 
 @kernel
-def _describe(order, event):
+def _describe(order: Row, event: Row) -> None:
     """What any event may say of the order itself."""
     if order.side == 0:
         order.side = event.side
@@ -115,7 +116,9 @@ def _describe(order, event):
 
 
 @kernel
-def take_event(tables, slot, event, details, terms):
+def take_event(
+    tables: Tables, slot: int, event: Row, details: Table, terms: Table
+) -> tuple[Any, ...]:
     """Fold one final event. Returns (taken, restated): taken is False for a repeat."""
     order = tables.orders[slot]
     _describe(order, event)
@@ -167,7 +170,7 @@ def take_event(tables, slot, event, details, terms):
 
 
 @kernel
-def _held(event, watermark, interval_ns):
+def _held(event: Row, watermark: int, interval_ns: int) -> bool:
     """Whether a mark of the family, due before the event, is not decided yet."""
     if event.t_eff < watermark:
         return False
@@ -178,9 +181,23 @@ def _held(event, watermark, interval_ns):
 
 @kernel
 def process(
-    rows, begin, later, event_watermark, watermark, interval_ns, row_interval_ns,
-    tables, details, references, terms, head, m, r, cause, holding,
-):  # fmt: skip
+    rows: Table,
+    begin: int,
+    later: Table,
+    event_watermark: int,
+    watermark: int,
+    interval_ns: int,
+    row_interval_ns: int,
+    tables: Tables,
+    details: Table,
+    references: Table,
+    terms: Table,
+    head: Table,
+    m: Table,
+    r: Table,
+    cause: Table,
+    holding: Table,
+) -> tuple[Any, ...]:
     """Fold rows in order and write the status rows they cause.
 
     `later` is set to WAIT for rows that come again. Returns (index reached, rows written,

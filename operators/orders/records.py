@@ -1,5 +1,7 @@
 """Kernels for what is written when an order is complete: its record and its fills."""
 
+from typing import Any
+
 import numpy as np
 
 from domain.reasons import Reason
@@ -17,18 +19,19 @@ from domain.vocabulary import EventKind
 from metrics.markout import reversion_bps
 from metrics.shortfall import delay_ccy, opportunity_ccy
 from metrics.spreads import effective_spread, ratio_bps, realized_spread
-from operators.kernel import kernel
+from operators.kernel import Row, Table, kernel
 from operators.market.tape import valid_mid
 from operators.orders import sums as S
 from operators.orders.measure import (
     ARRIVAL,
-    M,
     N_METRICS,
+    M,
     arrival_of,
     last_counted,
     measure,
     put,
 )
+from operators.orders.tables import Tables
 
 _NO_FILL = int(Reason.NO_FILL)
 _NO_ARRIVAL = int(Reason.NO_ARRIVAL)
@@ -65,7 +68,15 @@ assert len(ORDER_METRICS) == N_METRICS
 
 
 @kernel
-def measure_record(tables, references, slot, head, m, r, unseen):
+def measure_record(
+    tables: Tables,
+    references: Table,
+    slot: int,
+    head: Row,
+    m: Table,
+    r: Table,
+    unseen: int,
+) -> None:
     """The whole order record. `unseen` is the reason of horizons that were not observed."""
     measure(tables, references, slot, head, m, r)
     order = tables.orders[slot]
@@ -123,7 +134,7 @@ def measure_record(tables, references, slot, head, m, r, unseen):
 
 
 @kernel
-def write_fills(tables, slot, out, mids, at):
+def write_fills(tables: Tables, slot: int, out: Table, mids: Table, at: int) -> Any:
     """Write the order's own executions, repeats and busted ones included; returns the end."""
     order = tables.orders[slot]
     row = order.first
@@ -168,7 +179,7 @@ def write_fills(tables, slot, out, mids, at):
 
 
 @kernel
-def count_fills(tables, slots):
+def count_fills(tables: Tables, slots: Table) -> Any:
     """How many FILL rows the orders will take."""
     total = 0
     for i in range(slots.shape[0]):
@@ -181,7 +192,17 @@ def count_fills(tables, slots):
 
 
 @kernel
-def write_records(tables, references, slots, head, m, r, fills, mids, unseen):
+def write_records(
+    tables: Tables,
+    references: Table,
+    slots: Table,
+    head: Table,
+    m: Table,
+    r: Table,
+    fills: Table,
+    mids: Table,
+    unseen: int,
+) -> Any:
     """Records and fills of several orders."""
     at = 0
     for i in range(slots.shape[0]):
@@ -191,7 +212,7 @@ def write_records(tables, references, slots, head, m, r, fills, mids, unseen):
 
 
 @kernel
-def list_venues(tables, slots, start, key, qty):
+def list_venues(tables: Tables, slots: Table, start: Table, key: Table, qty: Table) -> Any:
     """Executed quantity by venue of each order; returns how many entries, −1 if too many."""
     at = 0
     for i in range(slots.shape[0]):

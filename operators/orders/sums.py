@@ -9,7 +9,7 @@ from metrics.spreads import (
     quoted_spread,
     spread_capture,
 )
-from operators.kernel import kernel
+from operators.kernel import Row, Table, kernel
 from operators.market.tape import valid_mid
 from operators.orders.layout import SUMS
 
@@ -43,7 +43,7 @@ _effective = effective_spread.kernel
 
 
 @kernel
-def add(pair, x):
+def add(pair: Table, x: float) -> None:
     """Add x to a (sum, error) pair: the sum is right to the last digit in any order."""
     total = pair[0] + x
     part = total - pair[0]
@@ -53,14 +53,14 @@ def add(pair, x):
 
 
 @kernel
-def add_pair(pair, other, sign):
+def add_pair(pair: Table, other: Table, sign: float) -> None:
     """Add another pair, or take it away (sign −1)."""
     add(pair, sign * other[0])
     add(pair, sign * other[1])
 
 
 @kernel
-def fill_terms(out, order, fill):
+def fill_terms(out: Table, order: Row, fill: Row) -> None:
     """What a fill adds to each of SUMS; zero where the quotes it needs are missing."""
     out[:] = 0.0
     qty = fill.eff_qty

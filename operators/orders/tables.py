@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from domain.vocabulary import EventKind
-from operators.kernel import kernel
+from operators.kernel import Table, kernel
 from operators.lookup import find, new_table, rehash
 from operators.orders.layout import (
     HORIZON_SUMS,
@@ -31,18 +31,18 @@ class Tables(NamedTuple):
     used: np.ndarray
     order_table: np.ndarray
     exec_table: np.ndarray
-    orders: np.ndarray
+    orders: Table
     sums: np.ndarray
     """(orders, SUMS, 2)"""
     horizon_sums: np.ndarray
     """(orders, horizons, HORIZON_SUMS, 2)"""
     agg_sums: np.ndarray
     agg_horizon_sums: np.ndarray
-    kept: np.ndarray
+    kept: Table
     mids: np.ndarray
     """(fills, horizons)"""
-    refs: np.ndarray
-    venues: np.ndarray
+    refs: Table
+    venues: Table
     venue_qty: np.ndarray
     """(venues, 2)"""
 
@@ -122,7 +122,7 @@ DEEPEST = 4
 
 
 @kernel
-def count_needs(tables, events, more):
+def count_needs(tables: Tables, events: Table, more: Table) -> None:
     """The most rows that the events may add to each arena."""
     for i in range(events.shape[0]):
         event = events[i]

@@ -1,9 +1,11 @@
 """Try events on a group's state and put everything back as it was."""
 
+from typing import Any
+
 import numpy as np
 
 from domain.vocabulary import EventKind
-from operators.kernel import kernel
+from operators.kernel import Table, kernel
 from operators.lookup import find, remove
 from operators.orders.keep import exec_key
 from operators.orders.layout import blank_orders
@@ -13,7 +15,14 @@ _FILLED = int(EventKind.ORDER_FILLED)
 
 
 @kernel
-def family_rows(tables, roots, slots, kept, refs, venues):
+def family_rows(
+    tables: Tables,
+    roots: Table,
+    slots: Table,
+    kept: Table,
+    refs: Table,
+    venues: Table,
+) -> tuple[Any, ...]:
     """Rows that events of these families could change; returns how many of each.
 
     −1 for the first where an output is too small.
@@ -60,7 +69,7 @@ def family_rows(tables, roots, slots, kept, refs, venues):
 
 
 @kernel
-def _forget_new(tables, used):
+def _forget_new(tables: Tables, used: Table) -> None:
     for slot in range(used[ORDERS], tables.used[ORDERS]):
         remove(tables.order_table, tables.orders[slot].order)
     for at in range(used[KEPTS], tables.used[KEPTS]):
@@ -84,18 +93,22 @@ class Trial:
             if counts[0] >= 0:
                 break
             room *= 4
-        slots, kept, refs, venues = (
-            row[:count] for row, count in zip(rows, counts, strict=True)
-        )
+        slots, kept, refs, venues = (row[:count] for row, count in zip(rows, counts, strict=True))
         aggs = tables.orders["agg"][slots]
         aggs = aggs[aggs >= 0]
         self._saved = [
             (getattr(tables, name), index, getattr(tables, name)[index])
             for name, index in (
-                ("orders", slots), ("sums", slots), ("horizon_sums", slots),
-                ("agg_sums", aggs), ("agg_horizon_sums", aggs), ("kept", kept),
-                ("refs", refs), ("venues", venues), ("venue_qty", venues),
-            )  # fmt: skip
+                ("orders", slots),
+                ("sums", slots),
+                ("horizon_sums", slots),
+                ("agg_sums", aggs),
+                ("agg_horizon_sums", aggs),
+                ("kept", kept),
+                ("refs", refs),
+                ("venues", venues),
+                ("venue_qty", venues),
+            )
         ]
 
     def undo(self) -> None:
