@@ -1,6 +1,6 @@
 """The rows that leave the order stage: status, order record, fill, timeline."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -253,6 +253,25 @@ class Venues:
         """(venue key, executed quantity) of one row."""
         a, b = int(self.start[row]), int(self.start[row + 1])
         return list(zip(self.key[a:b].tolist(), self.qty[a:b].tolist(), strict=True))
+
+
+def joined_venues(parts: Sequence[Venues]) -> Venues:
+    """The rows of several tables one behind the other."""
+    offsets = np.cumsum([0, *(part.start[-1] for part in parts)])
+    starts = [part.start[:-1] + at for part, at in zip(parts, offsets, strict=False)]
+    return Venues(
+        np.concatenate([*starts, offsets[-1:]]),
+        np.concatenate([part.key for part in parts]),
+        np.concatenate([part.qty for part in parts]),
+    )
+
+
+def chosen_venues(venues: Venues, rows: np.ndarray) -> Venues:
+    """The table of some rows, by index."""
+    spans = [np.arange(venues.start[i], venues.start[i + 1]) for i in rows]
+    at = np.concatenate(spans) if spans else np.empty(0, np.int64)
+    start = np.cumsum([0, *(len(span) for span in spans)])
+    return Venues(start.astype(np.int64), venues.key[at], venues.qty[at])
 
 
 @dataclass(slots=True)

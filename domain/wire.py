@@ -78,7 +78,7 @@ def split_json(body: bytes) -> list[bytes]:
         return [body]
     try:
         return [bytes(raw) for raw in msgspec.json.decode(body, type=list[msgspec.Raw])]
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise Refused(DeadLetterReason.UNREADABLE, f"not a JSON array: {error}") from error
 
 

@@ -105,15 +105,18 @@ class Fetcher:
 
     def _registered(self) -> list[Buffer]:
         with self._lock:
-            buffers = list(self._buffers)
-            if not buffers and self._thread is threading.current_thread():
+            return list(self._buffers)
+
+    def _is_needed(self) -> bool:
+        with self._lock:
+            if not len(self._buffers):
                 self._thread = None
-            return buffers
+            return self._thread is not None
 
     def _run(self) -> None:
         reader: Reader | None = None
         back_off_s = 0.0
-        while self._registered():
+        while self._is_needed():
             try:
                 reader = reader or self._bus.reader()
                 pause_s = self._linger_s if self._read(reader) else 0.0

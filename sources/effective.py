@@ -24,7 +24,7 @@ def set_effective_times(batch: Batch, watermark: int) -> int:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _accumulate(ts: np.ndarray, t_eff: np.ndarray, watermark: int) -> int:
+def _accumulate(ts: np.ndarray, t_eff: np.ndarray, watermark: int) -> np.int64:
     newest = np.int64(watermark)
     for i in range(ts.shape[0]):
         newest = max(newest, ts[i], t_eff[i])

@@ -38,7 +38,7 @@ class Hashed(NamedTuple):
     crc: np.ndarray
     odd: np.ndarray
 
-    def take(self, rows: np.ndarray) -> "Hashed":
+    def take(self, rows: np.ndarray | slice) -> "Hashed":
         """The same for these rows."""
         return Hashed(self.key[rows], self.crc[rows], self.odd[rows])
 
@@ -91,10 +91,8 @@ def _hash(starts, raw, table, keys, crcs, odds):  # type: ignore[no-untyped-def]
         odd = text.shape[0] > _MAX_ID_BYTES
         for j in range(text.shape[0]):
             byte = text[j]
-            if byte < 32 or byte == 127:
-                odd = True
-            elif byte == 0xC2 and j + 1 < text.shape[0] and text[j + 1] < 0xA0:
-                odd = True
+            odd |= byte < 32 or byte == 127
+            odd |= byte == 0xC2 and j + 1 < text.shape[0] and text[j + 1] < 0xA0
         odds[i] = odd
 
 

@@ -8,7 +8,7 @@ from domain.vocabulary import EventKind
 from operators.kernel import Row, kernel
 from operators.lookup import find, put
 from operators.orders.sums import add
-from operators.orders.tables import AGGS, KEPTS, MIDS, ORDERS, REFS, VENUES, Tables
+from operators.orders.tables import AGGS, KEPTS, MIDS, MOST_VENUES, ORDERS, REFS, VENUES, Tables
 
 _FILLED = int(EventKind.ORDER_FILLED)
 _CORRECTED = int(EventKind.FILL_CORRECTED)
@@ -222,9 +222,11 @@ def add_venue(tables: Tables, slot: int, venue: int, qty: float) -> None:
     venues = tables.venues
     at = tables.orders[slot].venues
     previous = -1
+    length = 1
     while at >= 0 and venues[at].venue < venue:
         previous = at
         at = venues[at].next
+        length += 1
     if at < 0 or venues[at].venue != venue:
         fresh = tables.used[VENUES]
         tables.used[VENUES] = fresh + 1
@@ -236,6 +238,10 @@ def add_venue(tables: Tables, slot: int, venue: int, qty: float) -> None:
             venues[previous].next = fresh
         else:
             tables.orders[slot].venues = fresh
+        while at >= 0:
+            at = venues[at].next
+            length += 1
+        tables.used[MOST_VENUES] = max(tables.used[MOST_VENUES], length)
         at = fresh
     add(tables.venue_qty[at], qty)
 

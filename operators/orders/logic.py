@@ -27,16 +27,27 @@ from domain.rows import (
     FillStatus,
     Rows,
     Venues,
+    chosen_venues,
+    joined_venues,
 )
 from domain.vocabulary import EventKind
 from operators.orders.curves import reference_table
 from operators.orders.evict import pack_into, stale_families
 from operators.orders.fold import index_tables
 from operators.orders.horizons import note_horizons
-from operators.orders.process import process
+from operators.orders.process import MOST_ROWS, process
 from operators.orders.records import count_fills, list_venues, write_records
 from operators.orders.sums import N_SUMS
-from operators.orders.tables import KEPTS, ORDERS, new_tables, pack, reserve, sized_tables, unpack
+from operators.orders.tables import (
+    KEPTS,
+    MOST_VENUES,
+    ORDERS,
+    new_tables,
+    pack,
+    reserve,
+    sized_tables,
+    unpack,
+)
 from operators.orders.undo import Trial
 from operators.pieces import HORIZON, STAMPED, OrderPiece
 
@@ -222,17 +233,23 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
         at = 0
         while True:
             room = min(2 * (len(rows) - at) + 64, 65_536)
+            room_for_venues = (room + MOST_ROWS) * (int(self.tables.used[MOST_VENUES]) + 2)
             head = np.zeros(room, HEADER)
             m = np.empty((room, _N_STATUS))
             r = np.zeros((room, _N_STATUS), np.uint8)
-            cause = np.zeros(room, np.int64)
+            venues = Venues(
+                np.zeros(room + 1, np.int64), np.zeros(room_for_venues, np.uint64),
+                np.zeros(room_for_venues),
+            )  # fmt: skip
             at, count, _ = process(
                 rows, at, later, event_watermark, watermark, settings.mark_interval_ns,
                 settings.mark_row_interval_ns, self.tables, self.details, self.references,
-                self._terms, head, m, r, cause, holding,
+                self._terms, head, m, r, venues.start, venues.key, venues.qty, holding,
             )  # fmt: skip
             if count:
-                pieces.append((assemble(STATUS, head[:count], m[:count], r[:count]), Venues()))
+                used = int(venues.start[count])
+                venues = Venues(venues.start[: count + 1], venues.key[:used], venues.qty[:used])
+                pieces.append((assemble(STATUS, head[:count], m[:count], r[:count]), venues))
             if at == len(rows):
                 return pieces
 
@@ -274,6 +291,7 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
         if not len(out.status):
             return None
         newest = _newest_of_each(out.status)
+        out.status_venues = chosen_venues(out.status_venues, newest)
         out.status = out.status[newest]
         out.status["provisional"] = 1
         out.status["numbered"] = 0
@@ -416,7 +434,12 @@ def _events_of(rows: np.ndarray) -> np.ndarray:
 def _joined_rows(pieces: list[tuple[np.ndarray, Venues]]) -> Rows:
     if not pieces:
         return Rows()
-    return Rows(status=_joined([rows for rows, _ in pieces]))
+    if len(pieces) == 1:
+        return Rows(status=pieces[0][0], status_venues=pieces[0][1])
+    return Rows(
+        status=_joined([rows for rows, _ in pieces]),
+        status_venues=joined_venues([venues for _, venues in pieces]),
+    )
 
 
 def _newest_of_each(status: np.ndarray) -> np.ndarray:

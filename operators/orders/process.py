@@ -13,7 +13,7 @@ from operators.market.release import next_mark_after
 from operators.orders.fold import add_own_print, adopt, fold_one, is_closed, refold
 from operators.orders.keep import add_ref, keep, slot_of
 from operators.orders.measure import filled_qty, measure, state_of
-from operators.orders.tables import Tables
+from operators.orders.tables import MOST_VENUES, Tables
 from operators.pieces import StampFlag
 
 _FILLED = int(EventKind.ORDER_FILLED)
@@ -26,6 +26,8 @@ _LATE = int(Anomaly.LATE)
 _STAMPED_LATE = StampFlag.LATE
 _MS = 1_000_000
 
+MOST_ROWS = 8
+"""Rows that one event may cause: its order's, and one for each generation above."""
 WAIT = 1
 """Value of `later`: the row is not decided yet and comes again."""
 
@@ -180,6 +182,22 @@ def _held(event: Row, watermark: int, interval_ns: int) -> bool:
 
 
 @kernel
+def _write_venues(
+    tables: Tables, slot: int, row: int, start: Table, key: Table, qty: Table
+) -> None:
+    """Executed quantity by venue behind those of the row before."""
+    at = start[row]
+    venue = tables.orders[slot].venues
+    while venue >= 0:
+        if tables.venue_qty[venue, 0] > 0.0:
+            key[at] = tables.venues[venue].venue
+            qty[at] = tables.venue_qty[venue, 0]
+            at += 1
+        venue = tables.venues[venue].next
+    start[row + 1] = at
+
+
+@kernel
 def process(
     rows: Table,
     begin: int,
@@ -195,7 +213,9 @@ def process(
     head: Table,
     m: Table,
     r: Table,
-    cause: Table,
+    venue_start: Table,
+    venue_key: Table,
+    venue_qty: Table,
     holding: Table,
 ) -> tuple[Any, ...]:
     """Fold rows in order and write the status rows they cause.
@@ -226,7 +246,8 @@ def process(
                 holding[held] = row.root
                 held += 1
             continue
-        if count + 8 > room:
+        most = MOST_ROWS * (tables.used[MOST_VENUES] + 2)
+        if count + MOST_ROWS > room or venue_start[count] + most > venue_key.shape[0]:
             return i, count, held
         if row.kind == _MARK:
             slot = find(tables.order_table, row.order)
@@ -244,7 +265,7 @@ def process(
                 order.row_seq += 1
                 head[count].numbered = 1
             head[count].seq = order.row_seq
-            cause[count] = i
+            _write_venues(tables, slot, count, venue_start, venue_key, venue_qty)
             count += 1
             continue
         slot = slot_of(tables, row.order, row.root)
@@ -256,14 +277,16 @@ def process(
             later[i] = 0 if taken else 2
             continue
         climbs = row.kind == _FILLED or row.kind == _BUSTED or row.kind == _CORRECTED
-        while slot >= 0 and count < room:
+        for _ in range(MOST_ROWS):
+            if slot < 0:
+                break
             order = tables.orders[slot]
             order.row_seq += 1
             measure(tables, references, slot, head[count], m[count], r[count])
             head[count].ts = row.ts_event
             head[count].numbered = 1
             head[count].restated = 1 if restated else 0
-            cause[count] = i
+            _write_venues(tables, slot, count, venue_start, venue_key, venue_qty)
             count += 1
             slot = order.parent_slot if climbs else -1
     return rows.shape[0], count, held

@@ -21,8 +21,9 @@ from operators.orders.sums import N_SUMS
 _FILLED = int(EventKind.ORDER_FILLED)
 _MARK = int(EventKind.MARK)
 
-ORDERS, KEPTS, MIDS, REFS, VENUES, AGGS = range(6)
-"""Positions in `used`: rows in use of each arena."""
+ORDERS, KEPTS, MIDS, REFS, VENUES, AGGS, MOST_VENUES = range(7)
+"""Positions in `used`: rows in use of each arena, and the most venues of one order."""
+COUNTERS = 7
 
 
 class Tables(NamedTuple):
@@ -50,7 +51,7 @@ class Tables(NamedTuple):
 def new_tables() -> Tables:
     """Empty arrays with room for a few orders."""
     return Tables(
-        np.zeros(6, np.int64),
+        np.zeros(COUNTERS, np.int64),
         new_table(64),
         new_table(256),
         blank_orders(64),
@@ -69,13 +70,13 @@ def new_tables() -> Tables:
 def sized_tables(used: np.ndarray) -> Tables:
     """Empty tables with room for twice the rows that are in use elsewhere."""
     full = reserve_rows(new_tables()._replace(used=used.copy()), used)
-    full.used[:] = 0
+    full.used[:MOST_VENUES] = 0
     return full
 
 
 def reserve(tables: Tables, events: np.ndarray) -> Tables:
     """Tables with room for what these further events may add."""
-    more = np.zeros(6, np.int64)
+    more = np.zeros(COUNTERS, np.int64)
     count_needs(tables, events, more)
     return reserve_rows(tables, more)
 

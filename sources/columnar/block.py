@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from domain.columns import EVENT_NUMBERS
 from domain.errors import InputError
 from domain.vocabulary import MARKET_EVENT_TYPES, ORDER_EVENT_TYPES, ROUTE_EVENT_TYPES, Topic
 from sources.columnar import convert
@@ -78,6 +79,25 @@ class Block:
             return convert.codes(array, meaning)
 
         return self._get(name, codes)
+
+    def warm(self) -> None:
+        """Convert the large columns, in whatever thread calls."""
+        for name in ("symbol", "order_id", "exec_id", "route_id", "venue"):
+            self.names(name)
+        for name in (
+            *EVENT_NUMBERS,
+            "avg_px",
+            "bid",
+            "ask",
+            "bid_size",
+            "ask_size",
+            "price",
+            "size",
+        ):
+            self.numbers(name)
+        self.times("ts_event")
+        self.sequences("seq")
+        _ = self.kind
 
     @cached_property
     def kind(self) -> np.ndarray | None:

@@ -16,6 +16,7 @@ UNKNOWN = 255
 """Code of a text that is none of the expected ones."""
 NO_SEQ = -1
 _BAD_SEQ = -2
+_FURTHEST = 1 << 62
 
 
 class Column(NamedTuple):
@@ -30,8 +31,7 @@ def numbers(array: Any) -> Column:
     if pt.is_dictionary(array.type):
         array = array.dictionary_decode()
     if pt.is_floating(array.type) or pt.is_integer(array.type) or pt.is_decimal(array.type):
-        wide = array.cast(pa.float64(), safe=False)
-        return Column(np.asarray(wide.to_numpy(zero_copy_only=False), np.float64))
+        return Column(_filled(array.cast(pa.float64(), safe=False), np.float64, np.nan))
     if pt.is_null(array.type):
         return Column(np.full(len(array), np.nan))
     texts = pl.Series(_texts(array))
@@ -47,13 +47,12 @@ def sequences(array: Any) -> Column:
     if pt.is_integer(array.type):
         wide = array.cast(pa.int64(), safe=False)
         missing = _nulls(wide)
-        values = np.asarray(wide.fill_null(NO_SEQ), np.int64)
+        values = _filled(wide, np.int64, NO_SEQ)
     else:
         series = pl.Series(array if pt.is_floating(array.type) else _texts(array))
-        whole = series.cast(pl.Int64, strict=False)
         missing = series.is_null().to_numpy()
-        values = whole.fill_null(_BAD_SEQ).to_numpy()
-        values = np.where(missing, NO_SEQ, values)
+        whole = series.cast(pl.Int64, strict=False).fill_null(_BAD_SEQ).to_numpy()
+        values = np.where(missing, NO_SEQ, whole)
     lost = ~missing & ((values < 0) | (values >= 1 << 62))
     return Column(values, lost)
 
@@ -71,12 +70,21 @@ def times(array: Any) -> Column:
         except pa.ArrowInvalid:
             return _slow_times([None if t is None else str(t) for t in array.to_pylist()])
     else:
-        try:
-            stamps = array.cast(pa.timestamp("ns", "UTC")).cast(pa.int64())
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        stamps = _times_of_texts(_texts(array))
+        if stamps is None:
             return _slow_times(_texts(array).to_pylist())
-    values = np.asarray(stamps.fill_null(NO_TIME), np.int64)
-    return Column(values, ~_nulls(stamps) & (np.abs(values) >= 1 << 62))
+    values = _filled(stamps, np.int64, NO_TIME)
+    return Column(values, ~_nulls(stamps) & ((values <= -_FURTHEST) | (values >= _FURTHEST)))
+
+
+def _times_of_texts(array: Any) -> Any:
+    """Texts that are all UNIX ns, or all RFC 3339, as int64; None where some are neither."""
+    for kind in (pa.int64(), pa.timestamp("ns", "UTC")):
+        try:
+            return array.cast(kind).cast(pa.int64())
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            continue
+    return None
 
 
 def _slow_times(texts: list[str | None]) -> Column:
@@ -85,10 +93,10 @@ def _slow_times(texts: list[str | None]) -> Column:
     for i, text in enumerate(texts):
         if text:
             try:
-                values[i] = parse_rfc3339(text)
-            except ValueError:
+                values[i] = int(text) if text.isdecimal() else parse_rfc3339(text)
+            except (ValueError, OverflowError):
                 lost[i] = True
-    return Column(values, lost)
+    return Column(values, lost | (values >= _FURTHEST))
 
 
 class Names(NamedTuple):
@@ -107,7 +115,7 @@ def names(array: Any) -> Names:
     """Keys of a column of names; missing and empty ones have key 0."""
     if pt.is_integer(array.type):
         wide = array.cast(pa.int64(), safe=False)
-        return Names(hash_integers(np.asarray(wide.fill_null(0), np.int64), _nulls(wide)))
+        return Names(hash_integers(_filled(wide, np.int64, 0), _nulls(wide)))
     if pt.is_null(array.type):
         n = len(array)
         zero = np.zeros(n, np.uint64), np.zeros(n, np.uint32), np.zeros(n, np.bool_)
@@ -119,7 +127,7 @@ def names(array: Any) -> Names:
     )
     each = hash_names(texts)
     nothing = len(array.dictionary)
-    codes = np.asarray(array.indices.fill_null(nothing), np.int64)
+    codes = _filled(array.indices.cast(pa.int64()), np.int64, nothing)
     return Names(each.take(codes), codes, texts.fill_null("").to_pylist(), each.key)
 
 
@@ -130,24 +138,44 @@ def codes(array: Any, meaning: Mapping[str, int]) -> Column:
     known = {**meaning, "": 0}
     found = [known.get(t or "", UNKNOWN) for t in array.dictionary.to_pylist()] + [0]
     table = np.array(found, np.uint8)
-    values = table[np.asarray(array.indices.fill_null(len(found) - 1), np.int64)]
+    values = table[_filled(array.indices.cast(pa.int64()), np.int64, len(found) - 1)]
     return Column(values, values == UNKNOWN)
 
 
 def flags(array: Any) -> tuple[np.ndarray, np.ndarray]:
     """(truth, whether it is said at all) of a column of booleans."""
     if not pt.is_boolean(array.type):
-        array = pc.equal(pc.utf8_lower(_texts(array)), "true")
-    return np.asarray(array.fill_null(value=False)), ~_nulls(array)
+        array = pc.call_function(
+            "equal", [pc.call_function("utf8_lower", [_texts(array)]), pa.scalar("true")]
+        )
+    return _filled(array.cast(pa.uint8()), np.uint8, 0) != 0, ~_nulls(array)
 
 
 def _texts(array: Any) -> Any:
     if pt.is_dictionary(array.type):
         array = array.dictionary_decode()
-    return array if pt.is_string(array.type) or pt.is_large_string(array.type) else array.cast(
-        pa.string()
+    return (
+        array
+        if pt.is_string(array.type) or pt.is_large_string(array.type)
+        else array.cast(pa.string())
     )
 
 
 def _nulls(array: Any) -> np.ndarray:
-    return np.asarray(array.is_null()) if array.null_count else np.zeros(len(array), np.bool_)
+    """True where a value is missing."""
+    valid = array.buffers()[0] if array.null_count else None
+    if valid is None:
+        return np.zeros(len(array), np.bool_)
+    bits = np.unpackbits(np.frombuffer(valid, np.uint8), bitorder="little")
+    return bits[array.offset : array.offset + len(array)] == 0
+
+
+def _filled(array: Any, dtype: Any, missing: float) -> np.ndarray:
+    """A fresh, writable array of plain values; kernels are then compiled for one kind only."""
+    data = array.buffers()[1]
+    if data is None:
+        return np.full(len(array), missing, dtype)
+    values = np.frombuffer(data, dtype)[array.offset : array.offset + len(array)].copy()
+    if array.null_count:
+        values[_nulls(array)] = missing
+    return values

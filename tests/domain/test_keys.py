@@ -70,7 +70,7 @@ def test_the_engine_sends_each_group_to_the_worker_its_key_was_made_for():
 
     flow = Dataflow("spread")
     keyed = op.input("in", flow, TestingSource([(k, k) for k in GROUP_KEYS]))
-    noted = op.stateful_batch("note", keyed, lambda resume: Note(resume))
+    noted = op.stateful_batch("note", keyed, Note)
     op.output("out", noted, TestingSink([]))
 
     cluster_main(flow, [], 0, worker_count_per_proc=workers)

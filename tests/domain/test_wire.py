@@ -245,27 +245,27 @@ def test_every_member_of_a_market_event_reaches_its_column(type_):
     assert {name: row[name].item() for name in MARKET.names} == expected
 
 
-E, O, C = TradeFlag.ELIGIBLE, TradeFlag.OPENING, TradeFlag.CLOSING
-X, L, S = TradeFlag.EXTENDED_HOURS, TradeFlag.OUT_OF_SEQUENCE, TradeFlag.SUSPICIOUS
+COUNTS, OPENS, CLOSES = TradeFlag.ELIGIBLE, TradeFlag.OPENING, TradeFlag.CLOSING
+LATE, AFTER = TradeFlag.OUT_OF_SEQUENCE, TradeFlag.EXTENDED_HOURS
 
 
 @pytest.mark.parametrize(
     ("more", "flags"),
     [
-        ({}, E),
-        ({"conditions": ["REGULAR"]}, E),
-        ({"conditions": ["OPENING"]}, E | O),
-        ({"conditions": ["CLOSING"]}, E | C),
-        ({"auction": "opening", "type": "auction"}, E | O),
-        ({"auction": "closing", "type": "auction"}, E | C),
-        ({"conditions": ["OUT_OF_SEQUENCE"]}, E | L),
-        ({"conditions": ["EXTENDED_HOURS"]}, X),
-        ({"conditions": ["SUSPICIOUS"]}, S),
-        ({"conditions": ["CORRECTED"]}, S),
+        ({}, COUNTS),
+        ({"conditions": ["REGULAR"]}, COUNTS),
+        ({"conditions": ["OPENING"]}, COUNTS | OPENS),
+        ({"conditions": ["CLOSING"]}, COUNTS | CLOSES),
+        ({"auction": "opening", "type": "auction"}, COUNTS | OPENS),
+        ({"auction": "closing", "type": "auction"}, COUNTS | CLOSES),
+        ({"conditions": ["OUT_OF_SEQUENCE"]}, COUNTS | LATE),
+        ({"conditions": ["EXTENDED_HOURS"]}, AFTER),
+        ({"conditions": ["SUSPICIOUS"]}, TradeFlag.SUSPICIOUS),
+        ({"conditions": ["CORRECTED"]}, TradeFlag.SUSPICIOUS),
         ({"conditions": ["AVERAGE_PRICE"]}, 0),
         ({"conditions": ["DERIVATIVELY_PRICED"]}, 0),
-        ({"conditions": ["PRIOR_REFERENCE", "OPENING"]}, O),
-        ({"conditions": ["AVERAGE_PRICE"], "eligible": True}, E),
+        ({"conditions": ["PRIOR_REFERENCE", "OPENING"]}, OPENS),
+        ({"conditions": ["AVERAGE_PRICE"], "eligible": True}, COUNTS),
         ({"eligible": False}, 0),
     ],
 )
@@ -361,19 +361,19 @@ def check_garbage(raw):
     assert taken - 2 + len(batch.dead) + moved == 1, "taken, refused, or a clock: never lost"
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=80))
 def test_random_bytes_become_dead_letters_and_harm_nobody(raw):
     check_garbage(raw)
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(PLAUSIBLE, st.dictionaries(FIELDS, ANY, max_size=6))
 def test_random_members_become_rows_or_dead_letters(base, more):
     check_garbage(json.dumps({**base, **more}).encode())
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_a_good_message_with_a_byte_changed_is_taken_or_refused(data):
     raw = bytearray(encode(WHOLE))
@@ -381,7 +381,7 @@ def test_a_good_message_with_a_byte_changed_is_taken_or_refused(data):
     check_garbage(bytes(raw))
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(
     st.sampled_from(["BUY", "SELL", "SELL_SHORT"]),
     st.floats(0, 1e12),

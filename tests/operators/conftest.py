@@ -69,7 +69,9 @@ class Tape:
     def fill(self, t: float, qty: float, px: float, exec_id: str | None, **more: Any) -> None:
         self.say("order_filled", t, last_qty=qty, last_px=px, exec_id=exec_id, **more)
 
-    def batch(self, source: int, messages: list[Any], ordinal: int = 0, ingest: int = NO_TIME) -> Batch:
+    def batch(
+        self, source: int, messages: list[Any], ordinal: int = 0, ingest: int = NO_TIME
+    ) -> Batch:
         builder = RowBuilder(INPUTS[source].topic, source, ordinal=ordinal)
         for message in messages:
             if isinstance(message, MarketMessage):

@@ -74,7 +74,9 @@ def test_market_before_after_or_between_the_orders_gives_the_same_rows(tape, lab
 def test_a_restart_at_any_point_gives_the_same_rows(tape, lab):
     busy_desk(tape, orders=8)
     whole = tape.batches()
-    pieces = [p for pair in zip(lab.cut(whole[0], 6), lab.cut(whole[2], 6), strict=True) for p in pair]
+    pieces = [
+        p for pair in zip(lab.cut(whole[0], 6), lab.cut(whole[2], 6), strict=True) for p in pair
+    ]
     pieces += whole[1::2]
     undisturbed = lab.Desk()
     undisturbed.push(*pieces)
@@ -335,7 +337,9 @@ def test_an_order_leaves_memory_an_hour_after_its_end(tape, lab):
     busy_desk(tape, orders=8)
     for i in range(8):
         child = {"parent_order_id": "O0", "root_order_id": "O0"} if i % 4 == 3 else {}
-        tape.say("order_cancelled", 95, f"O{i}", **{"symbol": "S0" if child else f"S{i % 3}", **child})
+        tape.say(
+            "order_cancelled", 95, f"O{i}", **{"symbol": "S0" if child else f"S{i % 3}", **child}
+        )
     tape.accept(96, 100, "open", symbol="S0")
     for t in (200, 3600, 3700, 3800, 3900):
         tape.quote(t, 9.9, 10.1, "S0")

@@ -1,0 +1,1 @@
+"""Measured speed: generated workloads, the stream, and what it is compared with."""

@@ -1,0 +1,1 @@
+"""Message buses: partitioned, replayable from a position, ordered within a partition."""

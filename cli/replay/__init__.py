@@ -1,0 +1,1 @@
+"""`execmon replay`: files through the monitor's own dataflow, without any server."""

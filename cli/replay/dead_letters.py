@@ -1,0 +1,66 @@
+"""Dead letters of a run: counted, and written as NDJSON where a file is named."""
+
+import base64
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+
+from domain.batch import DeadLetter
+from domain.errors import InputError
+from domain.instants import NO_TIME, format_rfc3339
+
+
+class DeadLetters:
+    """Takes dead letters as they come. The file appears when the run has ended.
+
+    Each line has topic, partition, position, reason, words, ts and the message: as text
+    where it is UTF-8, else as `message_base64`. Use as a context manager; raises InputError
+    when the file cannot be written.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.count = 0
+        self._path = path
+        self._fresh = path.with_name(f".{path.name}.part") if path else None
+        self._file: IO[bytes] | None = None
+
+    def __enter__(self) -> "DeadLetters":
+        if self._fresh is not None:
+            try:
+                self._file = self._fresh.open("wb")
+            except OSError as error:
+                raise InputError(f"cannot write {self._path}: {error.strerror}") from error
+        return self
+
+    def take(self, letter: DeadLetter) -> None:
+        """Count one, and write it."""
+        self.count += 1
+        if self._file is not None:
+            self._file.write(msgspec.json.encode(as_record(letter)) + b"\n")
+
+    def __exit__(self, failed: type[BaseException] | None, *_: object) -> None:
+        if self._file is None or self._fresh is None or self._path is None:
+            return
+        self._file.close()
+        if failed is None:
+            self._fresh.replace(self._path)
+        else:
+            self._fresh.unlink(missing_ok=True)
+
+
+def as_record(letter: DeadLetter) -> dict[str, Any]:
+    """The dead letter as plain values."""
+    record: dict[str, Any] = {
+        "topic": letter.topic,
+        "partition": letter.partition,
+        "position": letter.position,
+        "reason": letter.reason.name,
+        "words": letter.words,
+        "ts": None if letter.ts == NO_TIME else format_rfc3339(letter.ts),
+    }
+    try:
+        record["message"] = letter.message.decode()
+    except UnicodeDecodeError:
+        record["message_base64"] = base64.b64encode(letter.message).decode()
+    return record

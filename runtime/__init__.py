@@ -1,0 +1,1 @@
+"""Processes, settings and logs: what an entry point sets up before anything trades."""

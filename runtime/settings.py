@@ -1,0 +1,234 @@
+"""Every setting, in one frozen object that is read once at the entry point.
+
+A value comes from the first of these that gives one: the command line, an environment
+variable `EXECMON_NAME`, the TOML file that `EXECMON_CONFIG` names (else `execmon.toml` in
+the current folder), the default.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
+
+from domain.errors import ConfigurationError
+from domain.keys import GROUP_KEYS
+from runtime.setting_types import (
+    DEFAULT_PARTITIONS,
+    DEFAULT_QUOTE_AGE_LIMITS,
+    AgeLimits,
+    BusUrl,
+    Folder,
+    Partitions,
+    StatusUrl,
+    masked,
+)
+
+PREFIX = "EXECMON_"
+CONFIG_VARIABLE = "EXECMON_CONFIG"
+DEFAULT_FILE = Path("execmon.toml")
+_OTHER_VARIABLES = frozenset({CONFIG_VARIABLE, "EXECMON_TEST_DATA"})
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Settings(BaseModel):
+    """What can be set. Units are in the names; the default stands beside each."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    bus_url: BusUrl = "embedded"
+    """The bus: `embedded`, `redis://…`, `rediss://…`, `unix://…` or `pulsar://…`."""
+    status_url: StatusUrl = "embedded"
+    """The status store: `embedded`, `redis://…`, `rediss://…` or `unix://…`."""
+    data_dir: Folder = None
+    """Where an embedded bus keeps its messages; unset, they end with the process."""
+    recovery_dir: Folder = None
+    """Where snapshots are kept; unset, a restart begins anew."""
+    groups: Annotated[int, Field(ge=1, le=16)] = 16
+    """Key groups that hold state; also the most worker processes."""
+    partitions: Partitions = Field(default_factory=lambda: DEFAULT_PARTITIONS)
+    """Partitions of each topic, when it is first made."""
+    epoch_s: Positive = 5.0
+    """Seconds between snapshots."""
+    linger_ms: NotNegative = 2.0
+    """How long a source collects messages into one batch."""
+    max_wait_ms: NotNegative = 5.0
+    """Wait for the market before a provisional status is shown."""
+    mark_interval_s: Positive = 5.0
+    """Event time between two marks of an open order."""
+    mark_row_interval_s: Positive = 60.0
+    """Event time between two marks that are also kept in history."""
+    allowed_lateness_s: NotNegative = 5.0
+    """How far behind its partition an order event still meets its own market."""
+    max_ahead_s: NotNegative = 1.0
+    """How far an event may be dated after it was stored."""
+    market_ahead_s: Positive = 30.0
+    """How far market data may be read ahead of the slowest orders."""
+    clock_interval_ms: Positive = 250.0
+    """Time between two clock messages in a partition."""
+    clock_lag_ms: NotNegative = 50.0
+    """How far the clock messages are behind wall time."""
+    evict_after_s: NotNegative = 3600.0
+    """How long a closed order stays in memory."""
+    status_ttl_s: Positive = 86_400.0
+    """How long a closed order's status stays in the status store."""
+    feed_length: Annotated[int, Field(ge=1)] = 10_000
+    """Updates kept for clients that reconnect."""
+    conflate_ms: NotNegative = 5.0
+    """Updates of one order within this time become one."""
+    quote_age_limits: AgeLimits = Field(default_factory=lambda: DEFAULT_QUOTE_AGE_LIMITS)
+    """Seconds after which a quote is stale, by asset class."""
+    reporting_currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
+    """Currency in which orders of different currencies are ranked."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """Least severe log line that is written."""
+    log_format: Literal["json", "console"] = "console"
+    """One JSON object a line, or lines for people."""
+
+    _origins: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    def origin(self, name: str) -> str:
+        """Where the value came from: `default`, the file, the variable or `command line`."""
+        return self._origins.get(name, "default")
+
+    def __repr_args__(self) -> list[tuple[str | None, Any]]:
+        return [(name, shown) for name, shown, _ in self.rows()]
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        """(name, value, origin) of every setting; passwords in addresses are hidden."""
+        return [
+            (name, _shown(getattr(self, name)), self.origin(name))
+            for name in type(self).model_fields
+        ]
+
+
+def load_settings(
+    overrides: Mapping[str, Any] | None = None,
+    env: Mapping[str, str] | None = None,
+    config: Path | None = None,
+) -> Settings:
+    """Collect the settings; entries of `overrides` that are None are not given.
+
+    `config` stands for EXECMON_CONFIG. Raises ConfigurationError naming the setting, what
+    was wrong and where it was said.
+    """
+    env = os.environ if env is None else env
+    given: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    path = config or (Path(env[CONFIG_VARIABLE]) if env.get(CONFIG_VARIABLE) else None)
+    for layer, strict in (
+        (_from_file(path), True),
+        (_from_env(env), False),
+        (_from_overrides(overrides or {}), False),
+    ):
+        for name, (value, origin) in layer.items():
+            given[name] = _checked(name, value, origin, strict=strict)
+            origins[name] = origin
+    if "partitions" not in given:
+        most = given.get("groups", len(GROUP_KEYS))
+        fewer = {topic: min(n, most) for topic, n in DEFAULT_PARTITIONS.items()}
+        given["partitions"] = MappingProxyType(fewer)
+    settings = Settings.model_construct(**given)
+    settings._origins.update(origins)  # pyright: ignore[reportPrivateUsage]
+    _check_together(settings)
+    return settings
+
+
+Layer = dict[str, tuple[Any, str]]
+
+
+def _from_file(path: Path | None) -> Layer:
+    if path is None:
+        if not DEFAULT_FILE.exists():
+            return {}
+        path = DEFAULT_FILE
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"cannot read the settings in {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} is not a TOML file: {error}") from error
+    return {_known(key, f"in {path}"): (value, f"file {path}") for key, value in table.items()}
+
+
+def _from_env(env: Mapping[str, str]) -> Layer:
+    found: Layer = {}
+    for variable, text in env.items():
+        if variable.startswith(PREFIX) and variable not in _OTHER_VARIABLES:
+            name = _known(variable.removeprefix(PREFIX).lower(), f"variable {variable}")
+            found[name] = (text, f"variable {variable}")
+    return found
+
+
+def _from_overrides(overrides: Mapping[str, Any]) -> Layer:
+    return {
+        _known(name, "on the command line"): (value, "command line")
+        for name, value in overrides.items()
+        if value is not None
+    }
+
+
+def _known(name: str, where: str) -> str:
+    names = list(Settings.model_fields)
+    if name in names:
+        return name
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
+    raise ConfigurationError(f"no setting is called {name} ({where}); {hint}")
+
+
+def _adapter(field: FieldInfo) -> TypeAdapter[Any]:
+    shape: Any = field.annotation
+    for more in field.metadata:
+        shape = Annotated.__class_getitem__((shape, more))  # pyright: ignore
+    return TypeAdapter[Any](shape)
+
+
+_ADAPTERS = {name: _adapter(field) for name, field in Settings.model_fields.items()}
+
+
+def _checked(name: str, value: Any, origin: str, *, strict: bool) -> Any:
+    try:
+        return _ADAPTERS[name].validate_python(value, strict=strict)
+    except ValidationError as error:
+        words = "; ".join(_in_words(found) for found in error.errors())
+        shown = masked(value) if isinstance(value, str) else value
+        raise ConfigurationError(f"{name}: {words}, was {shown!r} ({origin})") from None
+
+
+def _in_words(found: Any) -> str:
+    words = str(found["msg"]).removeprefix("Value error, ")
+    words = words.replace("Input should be", "must be")
+    where = ".".join(str(part) for part in found["loc"])
+    return f"{where} {words}" if where else words
+
+
+def _check_together(settings: Settings) -> None:
+    for topic, count in settings.partitions.items():
+        if count > settings.groups:
+            raise ConfigurationError(
+                f"partitions: {topic} has {count}, more than the {settings.groups} groups; "
+                "some would never get a message"
+            )
+    if settings.mark_row_interval_s % settings.mark_interval_s:
+        raise ConfigurationError(
+            f"mark_row_interval_s must be a multiple of mark_interval_s, was "
+            f"{settings.mark_row_interval_s:g} with {settings.mark_interval_s:g}"
+        )
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, Mapping):
+        return ",".join(f"{k}={v:g}" for k, v in value.items())
+    if isinstance(value, float):
+        return f"{value:g}"
+    return masked(str(value))

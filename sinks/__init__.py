@@ -1,0 +1,1 @@
+"""Where results go: status store, bus topics, files. Each flushes when an epoch closes."""

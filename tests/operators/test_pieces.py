@@ -1,0 +1,63 @@
+import pickle
+
+import numpy as np
+import pytest
+
+from domain.columns import DETAIL, EVENT, MARKET
+from domain.instants import END_OF_TIME, NO_TIME
+from operators.pieces import HORIZON, STAMP, STAMPED, OrderPiece, Stamped
+
+RNG = np.random.default_rng(5)
+
+
+def filled(dtype, rows):
+    return np.frombuffer(RNG.bytes(rows * dtype.itemsize), dtype).copy()
+
+
+def some_pieces():
+    stamped = Stamped(
+        3, 10, 9, 12, filled(STAMPED, 4), filled(HORIZON, 3), filled(DETAIL, 2),
+        {7: "IBM"}, [(5, b"{}")], filled(STAMPED, 1),
+    )  # fmt: skip
+    piece = OrderPiece(
+        [(3, 10, 9, END_OF_TIME)], filled(STAMPED, 2), filled(HORIZON, 0), filled(DETAIL, 1),
+        filled(STAMPED, 0), {7: "A/1 #ü"}, [(5, b"{}")],
+    )  # fmt: skip
+    return [stamped, piece, Stamped(0)]
+
+
+@pytest.mark.parametrize("protocol", [2, 4, 5])
+@pytest.mark.parametrize("index", range(3))
+def test_a_piece_comes_out_of_another_process_as_it_went_in(index, protocol):
+    piece = some_pieces()[index]
+
+    copy = pickle.loads(pickle.dumps(piece, protocol))
+
+    assert type(copy) is type(piece)
+    for name in piece.__slots__:
+        before, after = getattr(piece, name), getattr(copy, name)
+        if isinstance(before, np.ndarray):
+            assert after.dtype == before.dtype
+            assert after.tobytes() == before.tobytes()
+            assert after.flags.writeable
+        else:
+            assert after == before
+
+
+def test_arrays_travel_as_bytes_not_as_pickled_arrays():
+    large = Stamped(0, events=filled(STAMPED, 100))
+    assert len(pickle.dumps(large)) < 100 * STAMPED.itemsize + 6000
+    assert b"numpy" not in pickle.dumps(large)
+
+
+def test_a_stamped_event_begins_with_the_event():
+    assert STAMPED.names == (*EVENT.names, *STAMP.names)
+    assert STAMPED.itemsize == EVENT.itemsize + STAMP.itemsize
+    assert HORIZON.itemsize % 8 == 0
+    assert MARKET.itemsize % 8 == 0
+
+
+def test_an_empty_piece_promises_nothing():
+    empty = Stamped(4)
+    assert (empty.event_watermark, empty.watermark, empty.end) == (NO_TIME, NO_TIME, END_OF_TIME)
+    assert len(empty.events) == len(empty.horizons) == len(empty.details) == 0
