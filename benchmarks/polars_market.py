@@ -46,16 +46,15 @@ def running(market: pl.DataFrame) -> pl.DataFrame:
     held = mid_of(bid, ask)
     if "halted" in has:
         held = pl.when(~pl.col("halted")).then(held)
+    keep = ("ts_event", "bid", "ask", *(("seq",) if "seq" in has else ()))
     return (
-        market.select("ts_event", "bid", "ask", traded=traded, paid=paid, opened=opened, held=held)
+        market.select(*keep, traded=traded, paid=paid, opened=opened, held=held)
         .with_columns(
             before=pl.col("held").shift(1),
             passed_s=pl.col("ts_event").diff().cast(pl.Float64) * 1e-9,
         )
         .select(
-            "ts_event",
-            "bid",
-            "ask",
+            *keep,
             "held",
             tick_ts="ts_event",
             vol=pl.col("traded").cum_sum(),
@@ -73,16 +72,18 @@ def running(market: pl.DataFrame) -> pl.DataFrame:
 def stamped(rows: pl.DataFrame, market: pl.DataFrame) -> pl.DataFrame:
     """The market that each row met: QUOTED from before it, TRADED through its instant.
 
-    `rows` are sorted by `ts_event`, `market` is what `running` gave. The integrals are carried
-    from the last tick to the instant.
+    `rows` are sorted by `ts_event`, `market` is what `running` gave. Where a row has a
+    `market_seq`, the ticks of its own instant through that sequence come before it, the later
+    ones after it. The integrals are carried from the last tick to the instant.
     """
-    before = market.select(
-        "ts_event", "tick_ts", "bid", "ask", "held", "mid_s", "open_s", vol_open="vol", pv_open="pv"
-    )
-    through = market.select("ts_event", "open_px", vol_close="vol", pv_close="pv")
-    met = rows.join_asof(
-        before, on="ts_event", allow_exact_matches=False, coalesce=True, check_sortedness=False
-    ).join_asof(through, on="ts_event", coalesce=True, check_sortedness=False)
+    if "market_seq" in rows.columns and not rows["market_seq"].is_null().all():
+        met = _numbered(rows, market)
+    else:
+        before = market.select("ts_event", *_BEFORE)
+        through = market.select("ts_event", *_THROUGH)
+        met = rows.join_asof(
+            before, on="ts_event", allow_exact_matches=False, check_sortedness=False
+        ).join_asof(through, on="ts_event", check_sortedness=False)
     passed_s = pl.when(pl.col("held").is_not_null()).then(
         (pl.col("ts_event") - pl.col("tick_ts")).cast(pl.Float64) * 1e-9
     )
@@ -92,3 +93,33 @@ def stamped(rows: pl.DataFrame, market: pl.DataFrame) -> pl.DataFrame:
         mid_s=(pl.col("mid_s") + (pl.col("held") * passed_s).fill_null(0.0)).fill_null(0.0),
         open_s=(pl.col("open_s") + passed_s.fill_null(0.0)).fill_null(0.0),
     ).drop("tick_ts", "held")
+
+
+_BEFORE = (
+    "tick_ts", "bid", "ask", "held", "mid_s", "open_s",
+    pl.col("vol").alias("vol_open"), pl.col("pv").alias("pv_open"),
+)  # fmt: skip
+_THROUGH = ("open_px", pl.col("vol").alias("vol_close"), pl.col("pv").alias("pv_close"))
+
+
+def _numbered(rows: pl.DataFrame, market: pl.DataFrame) -> pl.DataFrame:
+    """The ticks before and through each row, its sequence deciding between equal times."""
+    instants, times = rows["ts_event"], market["ts_event"]
+    earlier = times.search_sorted(instants, side="left").cast(pl.Int64)
+    through = times.search_sorted(instants, side="right").cast(pl.Int64)
+    numbered = market["seq"].search_sorted(rows["market_seq"].fill_null(-1), side="right")
+    places = pl.DataFrame({"earlier": earlier, "through": through, "n": numbered}).with_columns(
+        said=rows["market_seq"].is_not_null(),
+        exact=pl.col("n").cast(pl.Int64).clip(pl.col("earlier"), pl.col("through")),
+    )
+    for name in ("earlier", "through"):
+        last = pl.when("said").then("exact").otherwise(name) - 1
+        places = places.with_columns(pl.when(last >= 0).then(last).alias(f"{name}_row"))
+    return pl.concat(
+        [
+            rows,
+            market.select(*_BEFORE)[places["earlier_row"]],
+            market.select(*_THROUGH)[places["through_row"]],
+        ],
+        how="horizontal",
+    )

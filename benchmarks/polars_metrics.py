@@ -6,7 +6,7 @@ Costs in bps, positive when bad for us. Null where a value does not exist.
 import polars as pl
 
 KAPPA_T = 3.0
-"""Urgency of an implementation-shortfall schedule that says none."""
+"""κT of an implementation-shortfall schedule that says no urgency; low is 1, high is 6."""
 BENCHMARKS = (
     "decision", "open", "near_touch", "far_touch", "interval_vwap", "vwap_ex_own", "twap", "limit",
 )  # fmt: skip
@@ -55,11 +55,12 @@ def progress() -> list[pl.Expr]:
     others = _c("market_qty") - _c("own_qty")
     others_now = _c("vol_now") - _c("arrival_vol") - _c("own_qty")
     of_volume = (rate / (1 - rate) * others_now / total).clip(upper_bound=1.0)
+    urgent = 1 - (_c("kappa_t") * (1 - passed)).sinh() / _c("kappa_t").sinh()
     expected = (
         pl.when(_c("algo") == "TWAP").then(passed)
         .when(_c("algo") == "VWAP").then(_c("curve_share"))
         .when(_c("algo") == "POV").then(of_volume)
-        .when(_c("algo") == "IS").then(1 - (KAPPA_T * (1 - passed)).sinh() / pl.lit(KAPPA_T).sinh())
+        .when(_c("algo") == "IS").then(urgent)
     )  # fmt: skip
     return [
         _over(q, total).alias("execution_progress"),

@@ -1,141 +1,31 @@
-"""Orders in Polars: events in a common form, marks between them, and running sums.
+"""Orders in Polars: running sums over the stamped events and marks of each.
 
-The events are expected clean: no repeats, busts or corrections, which the stream resolves
-before it counts. Quantities in the instrument's unit, prices in quote currency, times UNIX ns.
+Quantities in the instrument's unit, prices in quote currency, times UNIX ns.
 """
-
-from collections.abc import Iterable
-from zlib import crc32
 
 import polars as pl
 
+from benchmarks.polars_events import ACCEPTED, CLOSING, REPLACED, SENT
 from benchmarks.polars_market import mid_of
-from domain.vocabulary import ORDER_EVENT_TYPES, ROUTE_EVENT_TYPES, EventKind
+from domain.vocabulary import EventKind
 
-ACCEPTED, REPLACED, FILLED = (
-    EventKind.ORDER_ACCEPTED,
-    EventKind.ORDER_REPLACED,
-    EventKind.ORDER_FILLED,
-)
-SENT, ACKNOWLEDGED, MARK = EventKind.ROUTE_SENT, EventKind.ROUTE_ACKNOWLEDGED, EventKind.MARK
-CLOSING = (EventKind.ORDER_CANCELLED, EventKind.ORDER_REJECTED, EventKind.ORDER_EXPIRED)
-SAID_ONCE = ("start", "end", "participation", "algo", "decision_ts", "decision_px", "limit_px")
 WINDOW_NS = 60 * 10**9
 _SAME_PRICE = 1e-9
-_KINDS = {name: int(kind) for name, kind in (ORDER_EVENT_TYPES | ROUTE_EVENT_TYPES).items()}
-_is_fill = pl.col("kind") == FILLED
-
-
-def read_events(events: pl.LazyFrame) -> pl.DataFrame:
-    """Events as numbers, one row each; null where a kind of event does not say it.
-
-    `qty`, `px` and `fee` are a fill's, `order_qty` and `limit_px` an amendment's, `routed_qty`
-    is what the event adds to the quantity at venues, `ack_ms` how long the venue took to answer.
-    """
-    schema = events.collect_schema()
-    columns = [name for name in READ if name in schema]
-    table = events.select(columns).collect()
-    is_type = pl.col("type")
-    identity = ("order_id", "symbol", "ts_event", "seq")
-    fills = table.filter(is_type == "order_filled").select(
-        *identity, kind=pl.lit(int(FILLED), pl.UInt8), side=_sign().cast(pl.Int8),
-        qty="last_qty", px="last_px", fee=pl.col("fee").fill_null(0.0),
-    )  # fmt: skip
-    others = table.filter(_is_one_of(schema, set(ORDER_EVENT_TYPES) - {"order_filled"})).select(
-        *identity, "order_qty", "limit_px", kind=_kind()
-    )
-    amended = others.filter(pl.col("kind") == REPLACED).is_empty()
-    routes = _read_routes(table.filter(_is_one_of(schema, ROUTE_EVENT_TYPES)), identity)
-    others = others.drop("order_qty", "limit_px") if amended else others
-    return pl.concat([routes, fills, others], how="diagonal")
-
-
-def _read_routes(table: pl.DataFrame, identity: tuple[str, ...]) -> pl.DataFrame:
-    sent = table.filter(pl.col("type") == "route_sent").select("route_id", sent_ts="ts_event")
-    qty = pl.col("order_qty")
-    left = pl.col("leaves_qty").fill_null(qty) if "leaves_qty" in table.columns else qty
-    answered = pl.col("type") == "route_acknowledged"
-    waited = (pl.col("ts_event") - pl.col("sent_ts")).cast(pl.Float64) * 1e-6
-    return table.join(sent, on="route_id", how="left", maintain_order="left").select(
-        *identity,
-        kind=_kind(),
-        routed_qty=pl.when(pl.col("type") == "route_sent").then(qty).when(~answered).then(-left),
-        ack_ms=pl.when(answered).then(waited),
-    )
-
-
-READ = (
-    "order_id", "symbol", "type", "ts_event", "seq", "side", "order_qty", "last_qty", "last_px",
-    "fee", "route_id", "leaves_qty", "limit_px",
-)  # fmt: skip
-
-
-def _kind() -> pl.Expr:
-    return pl.col("type").cast(pl.String).replace_strict(_KINDS, return_dtype=pl.UInt8)
-
-
-def _sign() -> pl.Expr:
-    """+1 for a purchase, −1 for any sale."""
-    return pl.when(pl.col("side").cast(pl.String).str.starts_with("BUY")).then(1.0).otherwise(-1.0)
-
-
-def _is_one_of(schema: pl.Schema, wanted: Iterable[str]) -> pl.Expr:
-    """Whether a row is of one of these types, asked without spelling the names out."""
-    dtype = schema["type"]
-    names = [n for n in wanted if not isinstance(dtype, pl.Enum) or n in dtype.categories]
-    return pl.col("type").is_in(pl.Series(names, dtype=dtype))
-
-
-def read_orders(events: pl.LazyFrame, rows: pl.DataFrame, until: int) -> pl.DataFrame:
-    """One row per order: what was said at acceptance, its last quantity, first and last fill.
-
-    `closed_ts` is when it was filled, cancelled, rejected or expired, null while open.
-    """
-    said = events.filter(pl.col("type") == "order_accepted").select(
-        "order_id", "symbol", "order_qty", *SAID_ONCE, arrival_ts="ts_event",
-        side=_sign(),
-    ).unique("order_id", keep="first", maintain_order=True).collect()  # fmt: skip
-    filled = rows.lazy().filter(_is_fill).group_by("order_id").agg(
-        pl.col("qty").sum().alias("filled_qty"),
-        first_fill_ts=pl.col("ts_event").min(), last_fill_ts=pl.col("ts_event").max(),
-    )  # fmt: skip
-    ended = (
-        rows.lazy()
-        .filter(pl.col("kind").is_in([int(k) for k in CLOSING]))
-        .group_by("order_id")
-        .agg(ended_ts=pl.col("ts_event").min())
-    )
-    done = pl.when(pl.col("filled_qty") >= pl.col("order_qty")).then("last_fill_ts")
-    return (
-        said.lazy()
-        .join(filled, on="order_id", how="left", maintain_order="left")
-        .join(ended, on="order_id", how="left", maintain_order="left")
-        .with_columns(closed_ts=pl.coalesce(done, "ended_ts"), until=pl.lit(until))
-        .collect()
-    )
-
-
-def marks(orders: pl.DataFrame, every_ns: int) -> pl.DataFrame:
-    """Instants between arrival and close, on a grid that each order's name shifts."""
-    ids = orders["order_id"].cast(pl.String).to_list()
-    phase = pl.Series([crc32(name.encode()) * 10**6 % every_ns for name in ids], dtype=pl.Int64)
-    first = ((pl.col("arrival_ts") - phase) // every_ns + 1) * every_ns + phase
-    # A mark of the last instant is still made; one at the closing event is not.
-    stop = pl.coalesce("closed_ts", pl.col("until") + 1)
-    grid = orders.select(
-        "order_id", "symbol", kind=pl.lit(int(MARK), pl.UInt8),
-        ts_event=pl.int_ranges(first, pl.max_horizontal(first, stop), every_ns),
-    )  # fmt: skip
-    return grid.explode("ts_event").drop_nulls("ts_event")
+_is_fill = pl.col("kind") == EventKind.ORDER_FILLED
 
 
 def by_order(rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows in order of time sorted by order, time and the sender's sequence."""
+    """Rows in order of time sorted by order and time.
+
+    Between equal times orders come before routes, each in stored order, and marks last.
+    """
     rows = rows.sort("order_id", maintain_order=True)
     same = (pl.col("ts_event").diff() == 0) & (pl.col("order_id").rle_id().diff() == 0)
     if not rows.select(same.any()).item():
         return rows
-    return rows.sort("order_id", "ts_event", "seq", nulls_last=True, maintain_order=True)
+    input_rank = (pl.col("kind") >= SENT).cast(pl.UInt8)
+    keys = ("order_id", "ts_event", input_rank, "pos")
+    return rows.sort(keys, nulls_last=True, maintain_order=True)
 
 
 def totals(rows: pl.DataFrame) -> pl.DataFrame:
@@ -146,50 +36,89 @@ def totals(rows: pl.DataFrame) -> pl.DataFrame:
     `window_notional` are of the 60 s through the row. Rows of routes are dropped, their
     quantities kept in the sums of the rows after them.
     """
-    rows = rows.with_columns(_terms()).drop("fee", "routed_qty", "ack_ms", "side")
+    terms = {**_terms(), **_receipt_terms(rows.columns), **_own_terms(rows.columns)}
+    spent = [name for name in SPENT if name in rows.columns]
     rows = rows.with_columns(
-        *(pl.col(name).cum_sum().over("order_id") for name in TERMS),
+        value.fill_null(0.0).alias(name) for name, value in terms.items()
+    ).drop(spent)
+    rows = rows.with_columns(
+        *(pl.col(name).cum_sum().over("order_id") for name in terms),
         fills=_is_fill.cast(pl.Int32).cum_sum().over("order_id"),
     )
     if "limit_px" in rows.columns:
         rows = rows.with_columns(_amended()).drop("order_qty", "limit_px")
-    rows = _with_window(rows).filter(~pl.col("kind").is_between(SENT, EventKind.ROUTE_CANCELLED))
+    inner = (pl.col("kind") >= SENT) & (pl.col("kind") != EventKind.MARK)
+    rows = _with_window(rows).filter(~inner)
     return rows.with_columns(seq=pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over("order_id"))
 
 
-TERMS = (
-    "cum_qty", "notional", "fee_total", "routed_total", "ack_ms_sum", "acks", "quoted_qty",
-    "quoted_notional", "mid_notional", "capture_qty", "capture", "at_mid_qty", "near_qty",
-    "far_qty",
+SPENT = (
+    "fee", "routed_qty", "ack_ms", "side", "own_qty_here", "own_px_here", "received_mid",
+    "received_spread", "received_far", "leaf", "market_seq", "pos",
 )  # fmt: skip
+"""Columns that are in the sums and no longer needed."""
 
 
-def _terms() -> list[pl.Expr]:
+def _terms() -> dict[str, pl.Expr]:
+    """What a row adds to each sum."""
     mid = mid_of(pl.col("bid"), pl.col("ask"))
-    side, px, qty = pl.col("side"), pl.col("px"), pl.col("qty")
+    side, px = pl.col("side"), pl.col("px")
     above = side * (px - mid)
     same = _SAME_PRICE * pl.col("ask")
     inside = (px >= pl.col("bid") - same) & (px <= pl.col("ask") + same)
     spread = pl.col("ask") - pl.col("bid")
     gained = pl.when(side > 0).then(pl.col("ask") - px).otherwise(px - pl.col("bid"))
-    qty = pl.when(_is_fill).then(qty)
-    values = (
-        qty, qty * px, pl.col("fee"), pl.col("routed_qty"), pl.col("ack_ms"),
-        pl.col("ack_ms").is_not_null().cast(pl.Float64),
-        pl.when(mid.is_not_null()).then(qty), pl.when(mid.is_not_null()).then(qty * px), qty * mid,
-        pl.when(spread > 0).then(qty), pl.when(spread > 0).then(qty * gained / spread),
-        pl.when(inside & (above.abs() <= same)).then(qty),
-        pl.when(inside & (above < -same)).then(qty), pl.when(inside & (above > same)).then(qty),
-    )  # fmt: skip
-    return [value.fill_null(0.0).alias(name) for name, value in zip(TERMS, values, strict=True)]
+    qty = pl.when(_is_fill).then(pl.col("qty"))
+    return {
+        "cum_qty": qty,
+        "notional": qty * px,
+        "fee_total": pl.col("fee"),
+        "routed_total": pl.col("routed_qty"),
+        "ack_ms_sum": pl.col("ack_ms"),
+        "acks": pl.col("ack_ms").is_not_null().cast(pl.Float64),
+        "quoted_qty": pl.when(mid.is_not_null()).then(qty),
+        "quoted_notional": pl.when(mid.is_not_null()).then(qty * px),
+        "mid_notional": qty * mid,
+        "capture_qty": pl.when(spread > 0).then(qty),
+        "capture": pl.when(spread > 0).then(qty * gained / spread),
+        "at_mid_qty": pl.when(inside & (above.abs() <= same)).then(qty),
+        "near_qty": pl.when(inside & (above < -same)).then(qty),
+        "far_qty": pl.when(inside & (above > same)).then(qty),
+    }
+
+
+def _receipt_terms(columns: list[str]) -> dict[str, pl.Expr]:
+    """The market at the receipt of the orders executed, where they are children."""
+    if "received_mid" not in columns:
+        return {}
+    received = pl.when(_is_fill & pl.col("received_mid").is_not_null()).then(pl.col("qty"))
+    gained = pl.col("side") * (pl.col("received_far") - pl.col("px"))
+    return {
+        "receipt_notional": received * pl.col("px"),
+        "receipt_mid_notional": received * pl.col("received_mid"),
+        "receipt_spread": received * pl.col("received_spread"),
+        "receipt_improvement": received * gained,
+    }
+
+
+def _own_terms(columns: list[str]) -> dict[str, pl.Expr]:
+    """Our own prints on the tape."""
+    if "own_qty_here" not in columns:
+        return {}
+    return {
+        "own_qty": pl.col("own_qty_here"),
+        "own_notional": pl.col("own_qty_here") * pl.col("own_px_here"),
+    }
 
 
 def _amended() -> list[pl.Expr]:
     """The quantity and limit in force; a quantity replaced below what is filled becomes it."""
-    qty = pl.when(pl.col("kind") == REPLACED).then(pl.max_horizontal("order_qty", "cum_qty"))
+    amends = pl.col("kind") == REPLACED
+    in_force = pl.when(amends | (pl.col("kind") == ACCEPTED))
+    qty = pl.when(amends).then(pl.max_horizontal("order_qty", "cum_qty")).otherwise("order_qty")
     return [
-        pl.coalesce(qty, "order_qty").forward_fill().over("order_id").alias("amended_qty"),
-        pl.col("limit_px").forward_fill().over("order_id").alias("amended_px"),
+        in_force.then(value).forward_fill().over("order_id").alias(name)
+        for name, value in (("amended_qty", qty), ("amended_px", pl.col("limit_px")))
     ]
 
 

@@ -7,7 +7,7 @@ ticks, orders and fills within the same session. The same scale and seed give th
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -37,8 +37,8 @@ class Size:
 
     def times(self, scale: int) -> "Size":
         """The same session and symbols with `scale` times the ticks, orders and fills."""
-        return Size(
-            self.ticks * scale, self.symbols, self.orders * scale, self.fills * scale, self.order_s
+        return replace(
+            self, ticks=self.ticks * scale, orders=self.orders * scale, fills=self.fills * scale
         )
 
 
@@ -106,9 +106,9 @@ def _write(frame: pl.DataFrame, path: Path) -> None:
     part.replace(path)
 
 
-def w1(scale: int = 1, seed: int = 1, cache: Path = CACHE) -> Paths:
+def w1(scale: int = 1, seed: int = 1, cache: Path = CACHE, size: Size | None = None) -> Paths:
     """The files of W1 times `scale`, made once and kept in the cache folder."""
-    size = Size().times(scale)
+    size = (size or Size()).times(scale)
     words = "-".join(str(n) for n in asdict(size).values())
     folder = cache / f"w1-v{FORMAT}-{words}-seed{seed}"
     paths = Paths(folder / "market.parquet", folder / "orders.parquet", folder / "reference.ndjson")

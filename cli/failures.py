@@ -104,7 +104,8 @@ def _unwrapped(chain: list[BaseException]) -> BaseException:
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
-        error = error.__cause__
+        # typer turns a broken pipe into an exit of its own.
+        error = error.__context__ if isinstance(error, SystemExit) else error.__cause__
 
 
 def say(words: str) -> None:

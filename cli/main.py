@@ -48,7 +48,7 @@ class _LazyGroup(TyperGroup):
 def load_command(name: str) -> TyperCommand | TyperGroup:
     """Import a command."""
     # Kernels are compiled into a folder that is chosen before numba is imported.
-    if name != "version":
+    if name != "version" and "numba" not in sys.modules:
         from runtime.kernels import use_kernel_cache
 
         use_kernel_cache()
@@ -93,6 +93,8 @@ def run(arguments: Sequence[str]) -> int:
 def main() -> None:
     """Entry point: run `sys.argv` and leave with the exit code."""
     signal.signal(signal.SIGTERM, _terminate)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, _terminate)
     sys.exit(run(sys.argv[1:]))
 
 

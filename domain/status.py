@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from domain.instants import MILLISECOND, NO_TIME, format_rfc3339
-from domain.records import ORDER_FIELDS, Names, Shape, reasons_of, venue_shares
+from domain.records import ORDER_FIELDS, STATUS_SHAPE, Names, reasons_of, venue_shares
 from domain.rows import STATUS_METRICS, Venues
 from domain.vocabulary import CLOSED_STATES, OrderState
 
@@ -26,12 +26,11 @@ MONITORING_METRICS: Mapping[str, str] = {
 }
 """The five specified metrics, and the column each one is."""
 
-SHAPE = Shape(ORDER_FIELDS, STATUS_METRICS)
 _N_FIELDS = len(ORDER_FIELDS)
-_PLACE = {name: i for i, name in enumerate(SHAPE.names)}
+_PLACE = {name: i for i, name in enumerate(STATUS_SHAPE.names)}
 _FIVE = tuple((spec, name, _PLACE[name]) for spec, name in MONITORING_METRICS.items())
 _SPECIFIED = ("order_id", "execution_progress", "performance_score")
-_REST = tuple(name for name in SHAPE.names if name not in {*_SPECIFIED, "known_at"})
+_REST = tuple(name for name in STATUS_SHAPE.names if name not in {*_SPECIFIED, "known_at"})
 _rest_of = itemgetter(*(_PLACE[name] for name in _REST))
 _ID, _PROGRESS, _SCORE = (_PLACE[name] for name in _SPECIFIED)
 _KNOWN, _AS_OF = _PLACE["known_at"], _PLACE["as_of"]
@@ -58,7 +57,7 @@ def status_bodies(
     times = rows["ts"].tolist()
     codes = rows["reasons"]
     out: list[bytes] = []
-    for i, values in enumerate(SHAPE.values(rows, names)):
+    for i, values in enumerate(STATUS_SHAPE.values(rows, names)):
         body = _status(values, codes[i])
         body["quote_age_ms"] = _age_ms(times[i], quotes[i])
         body["venue_distribution"] = venue_shares(venues, i if at is None else at[i], names)

@@ -1,6 +1,7 @@
 """How kernels are compiled, in one place."""
 
 import functools
+import threading
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -50,11 +51,20 @@ class _Rows(np.ndarray):
         super().__setitem__(index, value.void if isinstance(value, _Row) else value)
 
 
+_here = threading.local()
+
+
 def _interpreted(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def call(*args: Any) -> Any:
-        with np.errstate(all="ignore"):
-            return function(*(_with_fields(a) for a in args))
+        if getattr(_here, "inside", False):
+            return function(*args)
+        _here.inside = True
+        try:
+            with np.errstate(all="ignore"):
+                return function(*(_with_fields(a) for a in args))
+        finally:
+            _here.inside = False
 
     return call
 
@@ -62,6 +72,8 @@ def _interpreted(function: Callable[..., Any]) -> Callable[..., Any]:
 def _with_fields(value: Any) -> Any:
     if isinstance(value, np.ndarray) and value.dtype.names and not isinstance(value, _Rows):
         return value.view(_Rows)
+    if isinstance(value, np.void) and value.dtype.names:
+        return _Row(value)
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return type(value)(*(_with_fields(item) for item in value))
     return value

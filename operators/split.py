@@ -68,7 +68,7 @@ def split_batch(
                     events=rows,
                     details=_of_events(batch.details, rows) if len(rows) else batch.details[:0],
                     names=batch.names if len(rows) else {},
-                    references=batch.references if g == fed[0] else [],
+                    references=batch.references,
                     watermark=batch.watermark,
                     ended=batch.ended,
                 ),

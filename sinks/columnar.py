@@ -7,33 +7,29 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
-from domain.errors import ConfigurationError, RecoveryError
+from domain.errors import RecoveryError
 from domain.records import (
     EVENT_FIELDS,
     FILL_FIELDS,
     ORDER_FIELDS,
     Field,
-    Names,
     event_record,
     fill_record,
     order_record,
+    status_record,
 )
 from domain.rows import ORDER_METRICS, STATUS_METRICS, Rows, Venues
-from domain.status import status_bodies
-from sinks.file_formats import TEXT_SUFFIXES, Appender, open_appender
+from sinks.arrow_tables import to_table
+from sinks.file_formats import Appender, PartFiles, check_path, open_appender
 from sinks.partitions import part_names, part_of
-from sinks.tables import to_table
 
 STATE_VERSION = 1
 State = tuple[int, int]
 """(version, mark of the file)"""
 _UNWRITTEN = 4
-
-_encode = msgspec.json.Encoder().encode
 
 
 class RowKind(StrEnum):
@@ -55,43 +51,44 @@ class _Taking:
     fields: tuple[Field, ...]
     metrics: tuple[str, ...]
     select: Callable[[Rows], tuple[np.ndarray, Venues | None]]
-    lines: Callable[[Rows, np.ndarray], Iterator[bytes]]
+    """The rows, and the venues of each."""
+    records: Callable[[Rows], Iterator[dict[str, Any]]]
 
 
 def _status(rows: Rows) -> tuple[np.ndarray, Venues | None]:
     status = rows.status
-    return (status[status["provisional"] == 0] if status["provisional"].any() else status), None
+    shown_early = status["provisional"] != 0
+    if shown_early.any():
+        return status[~shown_early], Venues()
+    return status, rows.status_venues
 
 
-def _status_lines(rows: Rows, status: np.ndarray) -> Iterator[bytes]:
-    final = np.flatnonzero(rows.status["provisional"] == 0).tolist()
-    yield from status_bodies(status, rows.names, rows.status_venues, at=final)
+def _status_records(rows: Rows) -> Iterator[dict[str, Any]]:
+    for at in np.flatnonzero(rows.status["provisional"] == 0).tolist():
+        yield status_record(rows.status[at], rows.names, rows.status_venues, at)
 
 
-def _order_lines(rows: Rows, orders: np.ndarray) -> Iterator[bytes]:
-    for at, row in enumerate(orders):
-        yield _encode(order_record(row, rows.names, rows.order_venues, at))
+def _order_records(rows: Rows) -> Iterator[dict[str, Any]]:
+    for at, row in enumerate(rows.orders):
+        yield order_record(row, rows.names, rows.order_venues, at)
 
 
-def _each(record: Callable[[np.void, Names], dict[str, Any]]) -> Any:
-    def lines(rows: Rows, array: np.ndarray) -> Iterator[bytes]:
-        return (_encode(record(row, rows.names)) for row in array)
+def _fill_records(rows: Rows) -> Iterator[dict[str, Any]]:
+    return (fill_record(row, rows.names) for row in rows.fills)
 
-    return lines
+
+def _event_records(rows: Rows) -> Iterator[dict[str, Any]]:
+    return (event_record(row, rows.names) for row in rows.timeline)
 
 
 _KINDS = {
-    RowKind.STATUS: _Taking(ORDER_FIELDS, STATUS_METRICS, _status, _status_lines),
+    RowKind.STATUS: _Taking(ORDER_FIELDS, STATUS_METRICS, _status, _status_records),
     RowKind.ORDERS: _Taking(
-        ORDER_FIELDS, ORDER_METRICS, lambda rows: (rows.orders, rows.order_venues), _order_lines
+        ORDER_FIELDS, ORDER_METRICS, lambda rows: (rows.orders, rows.order_venues), _order_records
     ),
-    RowKind.FILLS: _Taking(
-        FILL_FIELDS, (), lambda rows: (rows.fills, None), _each(fill_record)
-    ),
-    RowKind.EVENTS: _Taking(
-        EVENT_FIELDS, (), lambda rows: (rows.timeline, None), _each(event_record)
-    ),
-}  # fmt: skip
+    RowKind.FILLS: _Taking(FILL_FIELDS, (), lambda rows: (rows.fills, None), _fill_records),
+    RowKind.EVENTS: _Taking(EVENT_FIELDS, (), lambda rows: (rows.timeline, None), _event_records),
+}
 
 
 class ColumnarSink(FixedPartitionedSink[Rows, State]):
@@ -100,8 +97,10 @@ class ColumnarSink(FixedPartitionedSink[Rows, State]):
     With `parts` above 1 each part of the key groups has a file of its own, named
     `STEM-NN.SUFFIX`. With `resumable` a run with recovery continues the files exactly behind
     its snapshot, at the price of a flush at each epoch; Parquet and Arrow files then exist
-    once the run has ended, their parts before. Takes (key of an order group, Rows); raises
-    ConfigurationError for a suffix or folder that will not do, before anything runs.
+    once the run has ended, their parts before and still (`sinks.part_files`).
+
+    Takes (key of an order group, Rows); raises ConfigurationError for a suffix or folder
+    that will not do, before anything runs.
     """
 
     def __init__(
@@ -111,9 +110,7 @@ class ColumnarSink(FixedPartitionedSink[Rows, State]):
         self.kind = RowKind(kind)
         self.parts = parts
         self.resumable = resumable
-        if self.path.is_dir():
-            raise ConfigurationError(f"{self.path} is a folder; name a file in it")
-        open_appender.__call__  # noqa: B018
+        check_path(self.path)
 
     def list_parts(self) -> list[str]:
         """Names of the files' parts."""
@@ -135,26 +132,22 @@ class ColumnarSink(FixedPartitionedSink[Rows, State]):
         if self.parts > 1:
             path = path.with_name(f"{path.stem}-{for_part}{path.suffix}")
         mark = None if resume_state is None else resume_state[1]
-        return FilePart(
-            open_appender(path, mark, resumable=self.resumable),
-            _KINDS[self.kind],
-            as_lines=path.suffix.lower() in TEXT_SUFFIXES,
-            durable=self.resumable,
-        )
+        appender = open_appender(path, mark, resumable=self.resumable)
+        return FilePart(appender, _KINDS[self.kind], durable=self.resumable, is_new=not mark)
 
 
 class FilePart(StatefulSinkPartition[Rows, State]):
     """One file; a thread converts and writes while the flow computes."""
 
-    def __init__(
-        self, appender: Appender, taking: _Taking, *, as_lines: bool, durable: bool
-    ) -> None:
+    def __init__(self, appender: Appender, taking: _Taking, *, durable: bool, is_new: bool) -> None:
         self._appender = appender
         self._taking = taking
-        self._as_lines = as_lines
         self._durable = durable
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="columnar")
         self._unwritten: list[Future[None]] = []
+        if is_new:
+            # A file without a row still says which columns it would have.
+            self._write_table(Rows())
 
     def write_batch(self, values: list[Rows]) -> None:
         """Take rows; waits while several earlier batches are not written yet."""
@@ -163,16 +156,20 @@ class FilePart(StatefulSinkPartition[Rows, State]):
             self._unwritten.pop(0).result()
 
     def _write(self, values: list[Rows]) -> None:
-        taking = self._taking
         for rows in values:
-            array, venues = taking.select(rows)
-            if not len(array):
-                continue
-            if self._as_lines:
-                self._appender.write(taking.lines(rows, array))
+            if isinstance(self._appender, PartFiles):
+                self._write_table(rows)
             else:
-                table = to_table(array, taking.fields, taking.metrics, rows.names, venues)
-                self._appender.write(table)
+                self._appender.write(self._taking.records(rows))
+
+    def _write_table(self, rows: Rows) -> None:
+        taking = self._taking
+        array, venues = taking.select(rows)
+        table = to_table(array, taking.fields, taking.metrics, rows.names, venues)
+        if isinstance(self._appender, PartFiles):
+            self._appender.write(table)
+        else:
+            self._appender.begin(table.column_names)
 
     def _wait(self) -> None:
         while self._unwritten:

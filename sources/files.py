@@ -10,6 +10,7 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from domain.batch import Batch, Input
 from domain.errors import ConfigurationError, RecoveryError
 from domain.vocabulary import INPUT_TOPICS, Topic
+from sources.names import LateNames
 from sources.reader import Cursor, Reader, settle
 
 STATE_VERSION = 1
@@ -54,6 +55,7 @@ class FileSource(FixedPartitionedSource[Batch, State]):
         seed: int = 0,
         progress: Callable[[Progress], None] | None = None,
     ) -> None:
+        self._readers = readers
         self._parts: dict[str, tuple[Reader, Input]] = {}
         found = sorted(
             ((topic, r) for r in readers for topic in dict.fromkeys(r.topics)),
@@ -78,6 +80,17 @@ class FileSource(FixedPartitionedSource[Batch, State]):
     def inputs(self) -> tuple[Input, ...]:
         """Every input partition, by index."""
         return tuple(part for _, part in self._parts.values())
+
+    def late_name(self, key: int) -> str | None:
+        """Name of an execution or route that the batches left out, None where unknown.
+
+        The first question reads the ids of the files that leave some out.
+        """
+        for reader in self._readers:
+            names = getattr(reader, "late_names", None)
+            if isinstance(names, LateNames) and (found := names.get(key)):
+                return found
+        return None
 
     def list_parts(self) -> list[str]:
         """Names of the partitions: topic and number."""
@@ -154,9 +167,13 @@ class _TurnTaking:
         self._turns = turns
         self._random = random.Random(seed)
         self._rank: dict[str, int] = {}
+        self._first: set[str] = set()
+        """Reference data goes before everything: it says which hours a symbol trades."""
 
     def join(self, name: str, topic: Topic, watermark: int) -> None:
         is_market = topic is Topic.MARKET_DATA
+        if topic is Topic.REFERENCE:
+            self._first.add(name)
         self._rank[name] = {
             Turns.EVENT_TIME: watermark,
             Turns.MARKET_FIRST: int(not is_market),
@@ -165,6 +182,8 @@ class _TurnTaking:
         }[self._turns]
 
     def may_go(self, name: str) -> bool:
+        if self._first:
+            return name in self._first
         if self._turns is Turns.SHUFFLED:
             return self._random.random() < 0.5
         return self._rank[name] <= min(list(self._rank.values()))
@@ -175,6 +194,7 @@ class _TurnTaking:
 
     def leave(self, name: str) -> None:
         self._rank.pop(name, None)
+        self._first.discard(name)
 
 
 class _Tally:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
+from typing import cast
 
 from cli.replay.run import ReplayOptions, replay, write_files
 from cli.replay.show import show
@@ -27,22 +28,26 @@ def replay_files(format_: str, files: Sequence[Path], options: ReplayOptions) ->
     for path in files:
         if not path.is_file():
             raise InputError(f"{path} is not a file")
-    readers = [_reader(format_, path) for path in files]
+    named = options.fills is not None
+    readers = [_reader(format_, path, exec_names=named) for path in files]
     result = replay(readers, options)
     write_files(result, options)
     head = {"format": format_, "files": [str(path) for path in files]}
     show({**head, **result.summary()}, options)
 
 
-def _reader(format_: str, path: Path) -> Reader:
+def _reader(format_: str, path: Path, *, exec_names: bool) -> Reader:
+    reader: object
     if format_ == "ndjson":
         from sources.ndjson import NdjsonReader
 
-        return NdjsonReader(path)
-    if format_ == "csv":
-        from sources.columnar.csv import CsvReader
+        reader = NdjsonReader(path)
+    elif format_ == "csv":
+        from sources.columnar.csvfile import CsvReader
 
-        return CsvReader(path)
-    from sources.columnar.parquet import ParquetReader
+        reader = CsvReader(path, exec_names=exec_names)
+    else:
+        from sources.columnar.parquet import ParquetReader
 
-    return ParquetReader(path)
+        reader = ParquetReader(path, exec_names=exec_names)
+    return cast("Reader", reader)

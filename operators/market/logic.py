@@ -11,14 +11,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import numpy as np
 from bytewax.operators import KeyedStream, StatefulBatchLogic
 from bytewax.operators import stateful_batch as _stateful_batch
 
 from domain.batch import Batch, Input
-from domain.columns import EVENT
+from domain.columns import EVENT, MARKET
 from domain.instants import END_OF_TIME, NO_TIME, SECOND
+from domain.keys import key_of
 from domain.vocabulary import Topic
+from operators.lookup import find
 from operators.market import release, tape
 from operators.market.sessions import Sessions
 from operators.market.state import LATER_HORIZONS, MarketState
@@ -52,6 +55,13 @@ class MarketSettings:
         return mine, orders, slow
 
 
+class _Told(msgspec.Struct):
+    """What a reference record says that this stage needs."""
+
+    symbol: str | None = None
+    calendar: str | None = None
+
+
 class MarketLogic(StatefulBatchLogic[Batch, Stamped, Any]):
     """State of one symbol group."""
 
@@ -64,12 +74,18 @@ class MarketLogic(StatefulBatchLogic[Batch, Stamped, Any]):
         self.ends: dict[int, int] = {}
         self._released = _LONG_AGO
         """Event watermark of the last release: ticks from then on are still asked for."""
+        self._early: list[Batch] = []
+        """Market rows that came before any word from the reference inputs."""
         self._waiting_since: int | None = None
         self._shown: dict[int, int] = {}
         if resume is not None:
-            group, self.watermarks, self.ends, packed = resume
+            group, self.watermarks, self.ends, packed, self.sessions.calendar_of, early = resume
             self._take_group(group)
             self.state.unpack(packed)
+            self._early = [
+                Batch(source, np.frombuffer(rows, MARKET), watermark=watermark, ended=ended)
+                for source, rows, watermark, ended in early
+            ]
             self._released = max(self._event_watermark(), _LONG_AGO)
             for instant in (*self.watermarks.values(), *self.ends.values()):
                 self._cover(instant)
@@ -77,10 +93,16 @@ class MarketLogic(StatefulBatchLogic[Batch, Stamped, Any]):
     def _take_group(self, group: int) -> None:
         self.group = group
         self.market_inputs, self.order_inputs, self.slow_inputs = self.settings.feeds(group)
+        inputs = self.settings.inputs
+        self.reference_inputs = [i.index for i in inputs if i.topic is Topic.REFERENCE]
 
     def snapshot(self) -> tuple[Any, ...]:
         """Plain data: the group, the watermarks and the packed arrays."""
-        return (self.group, dict(self.watermarks), dict(self.ends), self.state.pack())
+        early = [(b.source, b.market.tobytes(), b.watermark, b.ended) for b in self._early]
+        return (
+            self.group, dict(self.watermarks), dict(self.ends), self.state.pack(),
+            dict(self.sessions.calendar_of), early,
+        )  # fmt: skip
 
     # Watermarks
 
@@ -104,17 +126,41 @@ class MarketLogic(StatefulBatchLogic[Batch, Stamped, Any]):
             if self.group < 0:
                 self._take_group(group)
                 out.group = group
-            self._note_progress(batch)
-            self._cover(batch.watermark)
-            if len(batch.market):
-                self._fold_market(batch.market)
-            if len(batch.events):
-                self._hold(batch.source, batch.events)
-            out.details = _joined(out.details, batch.details)
-            out.names = {**out.names, **batch.names} if out.names else batch.names
-            out.references.extend((batch.watermark, raw) for raw in batch.references)
+            if batch.source in self.market_inputs and not self._knows_calendars():
+                self._early.append(batch)
+                continue
+            self._take(batch, out)
+            if self._early and self._knows_calendars():
+                for early in self._early:
+                    self._take(early, out)
+                self._early = []
         self._release(out)
         return [out], False
+
+    def _knows_calendars(self) -> bool:
+        """Whether every reference input has spoken: its stored records come first."""
+        return all(i in self.watermarks for i in self.reference_inputs)
+
+    def _take(self, batch: Batch, out: Stamped) -> None:
+        self._note_progress(batch)
+        self._learn_calendars(batch.references)
+        self._cover(batch.watermark)
+        if len(batch.market):
+            self._fold_market(batch.market)
+        if len(batch.events):
+            self._hold(batch.source, batch.events)
+        out.details = _joined(out.details, batch.details)
+        out.names = {**out.names, **batch.names} if out.names else batch.names
+        if self.group == 0:
+            out.references.extend((batch.watermark, raw) for raw in batch.references)
+
+    def _learn_calendars(self, records: list[bytes]) -> None:
+        for raw in records:
+            told = msgspec.json.decode(raw, type=_Told)
+            if told.symbol and told.calendar and self.sessions.learn(told.symbol, told.calendar):
+                row = int(find(self.state.symbol_table, np.uint64(key_of(told.symbol))))
+                if row >= 0:
+                    self._open_sessions(row)
 
     def on_notify(self) -> tuple[Iterable[Stamped], bool]:
         """Show what has waited too long, stamped with the newest quote."""

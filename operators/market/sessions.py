@@ -29,6 +29,14 @@ class Sessions:
         self._from = END_OF_TIME
         self._until = NO_TIME
 
+    def learn(self, symbol: str, calendar: str) -> bool:
+        """Take a symbol's calendar from its reference record; whether it is news."""
+        key = key_of(symbol)
+        if self.calendar_of.get(key) == calendar:
+            return False
+        self.calendar_of[key] = calendar
+        return True
+
     def grow(self, now: int) -> bool:
         """Cover the time around `now` too; whether the intervals changed."""
         if self._from <= now - _BEHIND_NS // 2 and now + _AHEAD_NS // 2 <= self._until:

@@ -23,7 +23,7 @@ from operators.orders.sums import (
     add_pair,
     fill_terms,
 )
-from operators.orders.tables import KEPTS, ORDERS, Tables
+from operators.orders.tables import DEEPEST, KEPTS, ORDERS, Tables
 
 _ACCEPTED = int(EventKind.ORDER_ACCEPTED)
 _WANTS_CANCEL = int(EventKind.ORDER_PENDING_CANCEL)
@@ -480,18 +480,25 @@ def adopt(tables: Tables, slot: int, parent_key: int, root: int) -> None:
     parent = slot_of(tables, parent_key, root)
     if parent == slot:
         return
+    generations = 1 + tables.orders[slot].below
     probe = parent
     while probe >= 0:
         if probe == slot:
             return
+        generations += 1
         probe = tables.orders[probe].parent_slot
+    if generations > DEEPEST:
+        return
     if tables.orders[parent].agg < 0:
         _become_parent(tables, parent)
     tables.orders[parent].children += 1
     tables.orders[slot].parent_slot = parent
     tables.orders[slot].parent = parent_key
+    below = tables.orders[slot].below
     ancestor = parent
     while ancestor >= 0:
+        below += 1
+        tables.orders[ancestor].below = max(tables.orders[ancestor].below, below)
         _hand_over(tables, slot, ancestor)
         ancestor = tables.orders[ancestor].parent_slot
 

@@ -88,7 +88,8 @@ ORDER_STATE = np.dtype(
         ("rewrites", "u1"),  # a bust or correction is among the events
         ("several_symbols", "u1"),
         ("reuses", "u1"),  # several fills have one execution id
-        ("reserved", "u1", (3,)),
+        ("below", "u1"),  # generations of children
+        ("reserved", "u1", (2,)),
     ]
 )
 

@@ -81,7 +81,7 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
         self.settings = settings
         self.book = ReferenceBook(settings.references)
         self.references = reference_table(self.book.table(NO_TIME))
-        self._references_until = NO_TIME
+        self._references_from = self._references_until = NO_TIME
         self.watermarks: dict[int, tuple[int, int, int]] = {}
         self.tables = new_tables()
         self.names: dict[int, str] = {}
@@ -89,6 +89,8 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
         self.horizons = np.empty(0, HORIZON)
         self.details = np.empty(0, DETAIL)
         self.shown: set[tuple[int, int]] = set()
+        self._told = np.empty(0, STAMPED)
+        """Events that were shown and are not decided yet: later ones are shown on top."""
         self.next_eviction = NO_TIME
         self.finished = False
         self._terms = np.zeros(N_SUMS)
@@ -183,7 +185,7 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
             if not self.finished and end < END_OF_TIME:
                 self.finished = True
                 slots = np.arange(int(self.tables.used[ORDERS]))
-                out.append(self._records(slots, Reason.UNOBSERVED))
+                out.append(self._records(slots, end))
         elif watermark > NO_TIME and watermark >= self.next_eviction:
             if self.next_eviction != NO_TIME:
                 out.extend(self._evict(watermark - self.settings.evict_after_ns))
@@ -197,13 +199,13 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
                 self._references_until = NO_TIME
 
     def _refresh_references(self, now: int) -> None:
-        if now >= self._references_until:
+        if not self._references_from <= now < self._references_until:
             self.references = reference_table(self.book.table(now))
+            self._references_from = now
             self._references_until = self.book.next_change(now)
 
     def _fold(self, event_watermark: int, watermark: int) -> Rows:
         rows = self.pending
-        self._refresh_references(int(rows["t_eff"][0]))
         ready = int(np.searchsorted(rows["t_eff"], event_watermark, side="left"))
         decided, rest = rows[:ready], rows[ready:]
         self.tables = reserve(self.tables, decided)
@@ -217,10 +219,7 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
         out.timeline = _events_of(timeline)
         out.names = self.names
         out.watermark = watermark
-        if self.shown and len(timeline):
-            self.shown.difference_update(
-                zip(timeline["source"].tolist(), timeline["pos"].tolist(), strict=True)
-            )
+        self._forget_shown(decided[later != 1])
         self._drop_details(decided[later != 1])
         return out
 
@@ -230,8 +229,10 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
         settings = self.settings
         pieces: list[tuple[np.ndarray, Venues]] = []
         holding = np.zeros(max(len(rows), 1), np.uint64)
-        at = 0
-        while True:
+        at = held = 0
+        while at < len(rows):
+            self._refresh_references(int(rows["t_eff"][at]))
+            until = int(np.searchsorted(rows["t_eff"], self._references_until, side="left"))
             room = min(2 * (len(rows) - at) + 64, 65_536)
             room_for_venues = (room + MOST_ROWS) * (int(self.tables.used[MOST_VENUES]) + 2)
             head = np.zeros(room, HEADER)
@@ -241,17 +242,17 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
                 np.zeros(room + 1, np.int64), np.zeros(room_for_venues, np.uint64),
                 np.zeros(room_for_venues),
             )  # fmt: skip
-            at, count, _ = process(
-                rows, at, later, event_watermark, watermark, settings.mark_interval_ns,
+            at, count, held = process(
+                rows[:until], at, later, event_watermark, watermark, settings.mark_interval_ns,
                 settings.mark_row_interval_ns, self.tables, self.details, self.references,
                 self._terms, head, m, r, venues.start, venues.key, venues.qty, holding,
+                held,
             )  # fmt: skip
             if count:
                 used = int(venues.start[count])
                 venues = Venues(venues.start[: count + 1], venues.key[:used], venues.qty[:used])
                 pieces.append((assemble(STATUS, head[:count], m[:count], r[:count]), venues))
-            if at == len(rows):
-                return pieces
+        return pieces
 
     def _drop_details(self, folded: np.ndarray) -> None:
         told = folded[(folded["flags"] & HAS_DETAIL) != 0]
@@ -264,22 +265,23 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
 
     # Provisional rows
 
+    def _forget_shown(self, decided: np.ndarray) -> None:
+        if self.shown and len(decided):
+            self.shown.difference_update(_places(decided))
+            still = [place in self.shown for place in _places(self._told)]
+            self._told = self._told[np.array(still, bool)]
+
     def _show(self, events: np.ndarray) -> Rows | None:
         """Fold events on a copy of the state and give the rows, marked provisional."""
-        fresh = [
-            i
-            for i, place in enumerate(
-                zip(events["source"].tolist(), events["pos"].tolist(), strict=True)
-            )
-            if place not in self.shown
-        ]
+        fresh = [i for i, place in enumerate(_places(events)) if place not in self.shown]
         if not fresh:
             return None
         rows = events[fresh]
-        self.shown.update(zip(rows["source"].tolist(), rows["pos"].tolist(), strict=True))
+        self.shown.update(_places(rows))
+        self._told = np.concatenate([self._told, rows])
         waiting = self.pending[self.pending["kind"] < EventKind.MARK]
-        family = np.isin(waiting["root"], rows["root"])
-        together = _in_order([waiting[family], rows])
+        together = _in_order([waiting, self._told])
+        together = together[np.isin(together["root"], rows["root"])]
         _, first = np.unique(together[["source", "pos"]], return_index=True)
         together = together[np.sort(first)]
         self.tables = reserve(self.tables, together)
@@ -317,14 +319,17 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
 
     # Order records and eviction
 
-    def _records(self, slots: np.ndarray, unseen: Reason) -> Rows:
+    def _records(self, slots: np.ndarray, now: int) -> Rows:
+        self._refresh_references(now)
         n = len(slots)
         head = np.zeros(n, HEADER)
         m = np.empty((n, _N_ORDER))
         r = np.zeros((n, _N_ORDER), np.uint8)
         fills = np.zeros(count_fills(self.tables, slots), FILL)
         mids = np.empty((len(fills), len(HORIZON_NAMES)))
-        write_records(self.tables, self.references, slots, head, m, r, fills, mids, int(unseen))
+        write_records(
+            self.tables, self.references, slots, head, m, r, fills, mids, int(Reason.UNOBSERVED)
+        )
         for i, name in enumerate(HORIZON_NAMES):
             fills[f"mid_{name}"] = mids[:, i]
         out = Rows(
@@ -357,7 +362,7 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
         if not leaving:
             self._forget_names()
             return []
-        out = self._records(np.flatnonzero(gone), Reason.UNOBSERVED)
+        out = self._records(np.flatnonzero(gone), before + self.settings.evict_after_ns)
         fresh = sized_tables(tables.used)
         pack_into(
             tables, gone, fresh,
@@ -440,6 +445,10 @@ def _joined_rows(pieces: list[tuple[np.ndarray, Venues]]) -> Rows:
         status=_joined([rows for rows, _ in pieces]),
         status_venues=joined_venues([venues for _, venues in pieces]),
     )
+
+
+def _places(rows: np.ndarray) -> list[tuple[int, int]]:
+    return list(zip(rows["source"].tolist(), rows["pos"].tolist(), strict=True))
 
 
 def _newest_of_each(status: np.ndarray) -> np.ndarray:

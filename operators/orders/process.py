@@ -217,14 +217,15 @@ def process(
     venue_key: Table,
     venue_qty: Table,
     holding: Table,
+    held: int,
 ) -> tuple[Any, ...]:
     """Fold rows in order and write the status rows they cause.
 
     `later` is set to WAIT for rows that come again. Returns (index reached, rows written,
-    families held); the index is short of the end when the output is full.
+    families held); the index is short of the end when the output is full. The first `held`
+    roots of `holding` are held already.
     """
     count = 0
-    held = 0
     room = head.shape[0]
     for i in range(begin, rows.shape[0]):
         row = rows[i]
@@ -268,10 +269,12 @@ def process(
             _write_venues(tables, slot, count, venue_start, venue_key, venue_qty)
             count += 1
             continue
-        slot = slot_of(tables, row.order, row.root)
         if row.kind == _OWN_PRINT:
-            add_own_print(tables, slot, row.pos, row.source, row.last_qty, row.last_px)
+            slot = find(tables.order_table, row.order)
+            if slot >= 0:
+                add_own_print(tables, slot, row.pos, row.source, row.last_qty, row.last_px)
             continue
+        slot = slot_of(tables, row.order, row.root)
         taken, restated = take_event(tables, slot, row, details, terms)
         if not taken or row.kind >= _ROUTES:
             later[i] = 0 if taken else 2

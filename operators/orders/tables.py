@@ -6,7 +6,7 @@ import numpy as np
 
 from domain.vocabulary import EventKind
 from operators.kernel import Table, kernel
-from operators.lookup import find, new_table, rehash
+from operators.lookup import find, new_table, put, rehash, remove
 from operators.orders.layout import (
     HORIZON_SUMS,
     HORIZONS_KEPT,
@@ -77,7 +77,7 @@ def sized_tables(used: np.ndarray) -> Tables:
 def reserve(tables: Tables, events: np.ndarray) -> Tables:
     """Tables with room for what these further events may add."""
     more = np.zeros(COUNTERS, np.int64)
-    count_needs(tables, events, more)
+    count_needs(tables, events, new_table(len(events)), more)
     return reserve_rows(tables, more)
 
 
@@ -118,33 +118,114 @@ def reserve_rows(tables: Tables, more: np.ndarray) -> Tables:
     return tables._replace(**changes) if changes else tables
 
 
-DEEPEST = 4
-"""Generations of a family that room is made for at once."""
+DEEPEST = 8
+"""Most generations of a family: an order that would stand deeper stays on its own."""
 
 
 @kernel
-def count_needs(tables: Tables, events: Table, more: Table) -> None:
-    """The most rows that the events may add to each arena."""
-    for i in range(events.shape[0]):
+def count_needs(tables: Tables, events: Table, links: Table, more: Table) -> None:
+    """The most rows that the events may add to each arena.
+
+    `links` is an empty table with room for every order of the events.
+    """
+    n = events.shape[0]
+    for i in range(n):
+        if events[i].kind < _MARK:
+            _note_link(tables, events, i, links, more)
+    for i in range(n):
         event = events[i]
         if event.kind >= _MARK:
             continue
-        known = find(tables.order_table, event.order) >= 0
-        more[ORDERS] += 0 if known else 1
         more[KEPTS] += 1
-        generations = 1
-        if event.parent != 0:
-            generations = DEEPEST
-            if not known or tables.orders[find(tables.order_table, event.order)].parent_slot < 0:
-                more[ORDERS] += 1
-                more[AGGS] += 1
-                # A late adoption hands over what the order has traded so far.
-                more[REFS] += DEEPEST * tables.used[KEPTS] if known else 0
-                more[VENUES] += DEEPEST * tables.used[VENUES] if known else 0
+        at = find(links, event.order)
+        adopts = at == i or (at == n and event.parent != 0)
+        if event.kind != _FILLED and not adopts:
+            continue
+        above = _generations_above(tables, events, links, event.order)
         if event.kind == _FILLED:
             more[MIDS] += 1
-            more[REFS] += generations
-            more[VENUES] += generations
+            more[REFS] += above
+            more[VENUES] += above + 1
+        slot = find(tables.order_table, event.order)
+        if adopts and slot >= 0:
+            # An order that is adopted late hands over what it has traded so far.
+            more[REFS] += above * _executions_of(tables, slot)
+            more[VENUES] += above * _venues_of(tables, slot)
+
+
+@kernel
+def _note_link(tables: Tables, events: Table, i: int, links: Table, more: Table) -> None:
+    """Keep in `links` which event gives an order its parent.
+
+    The number of events stands for several parents, one more for none.
+    """
+    event = events[i]
+    n = events.shape[0]
+    slot = find(tables.order_table, event.order)
+    seen = find(links, event.order)
+    if seen < 0 and slot < 0:
+        more[ORDERS] += 1
+    adopts = event.parent != 0 and event.parent != event.order
+    if slot >= 0 and tables.orders[slot].parent_slot >= 0:
+        adopts = False
+    if adopts and 0 <= seen < n and events[seen].parent == event.parent:
+        return
+    if adopts:
+        more[ORDERS] += 1
+        more[AGGS] += 1
+    elif seen >= 0:
+        return
+    remove(links, event.order)
+    if not adopts:
+        put(links, event.order, n + 1)
+    elif seen < 0 or seen > n:
+        put(links, event.order, i)
+    else:
+        put(links, event.order, n)
+
+
+@kernel
+def _generations_above(tables: Tables, events: Table, links: Table, order: int) -> Any:
+    """Ancestors of an order once the events are folded, at most."""
+    n = events.shape[0]
+    key = order
+    for above in range(DEEPEST):
+        slot = find(tables.order_table, key)
+        if slot >= 0 and tables.orders[slot].parent_slot >= 0:
+            key = tables.orders[tables.orders[slot].parent_slot].order
+            continue
+        at = find(links, key)
+        if at < 0 or at > n:
+            return above
+        if at == n:
+            break
+        key = events[at].parent
+    return DEEPEST
+
+
+@kernel
+def _executions_of(tables: Tables, slot: int) -> Any:
+    """Fills in the lists that an adoption passes on."""
+    count = 0
+    at = tables.orders[slot].first
+    while at >= 0:
+        count += 1 if tables.kept[at].kind == _FILLED else 0
+        at = tables.kept[at].next
+    at = tables.orders[slot].first_ref
+    while at >= 0:
+        count += 1
+        at = tables.refs[at].next
+    return count
+
+
+@kernel
+def _venues_of(tables: Tables, slot: int) -> Any:
+    count = 0
+    at = tables.orders[slot].venues
+    while at >= 0:
+        count += 1
+        at = tables.venues[at].next
+    return count
 
 
 VERSION = 1

@@ -30,23 +30,23 @@ def fill_market(
     bids, asks, bid_sizes, ask_sizes, paid, sizes = prices
     for i in range(out.shape[0]):
         row = out[i]
-        row.source = source
-        row.group = crc[i] % np.uint32(groups)
-        row.symbol = symbol[i]
-        row.venue = 0
-        row.exec = 0
-        row.reserved = 0
-        row.ts_event = ts[i]
-        row.t_eff = NO_TIME
-        row.seq = seq[i] if seq.shape[0] else -1
+        row["source"] = source
+        row["group"] = crc[i] % np.uint32(groups)
+        row["symbol"] = symbol[i]
+        row["venue"] = 0
+        row["exec"] = 0
+        row["reserved"] = 0
+        row["ts_event"] = ts[i]
+        row["t_eff"] = NO_TIME
+        row["seq"] = seq[i] if seq.shape[0] else -1
         bid = bids[i] if bids.shape[0] else np.nan
         ask = asks[i] if asks.shape[0] else np.nan
         bid_size = bid_sizes[i] if bid_sizes.shape[0] else np.nan
         ask_size = ask_sizes[i] if ask_sizes.shape[0] else np.nan
         price = paid[i] if paid.shape[0] else np.nan
         size = sizes[i] if sizes.shape[0] else np.nan
-        row.bid, row.ask, row.bid_size, row.ask_size = bid, ask, bid_size, ask_size
-        row.price, row.size = price, size
+        row["bid"], row["ask"], row["bid_size"], row["ask_size"] = bid, ask, bid_size, ask_size
+        row["price"], row["size"] = price, size
         quoted = not (np.isnan(bid) and np.isnan(ask))
         printed = not (np.isnan(price) or np.isnan(size))
         if kind.shape[0]:
@@ -55,8 +55,8 @@ def fill_market(
             what = (_QUOTE if quoted else 0) | (_TRADE if printed else 0)
             doubt[i] |= np.isnan(price) != np.isnan(size)
         prints = what & (_TRADE | _AUCTION)
-        row.kind = what
-        row.flags = (flags[i] if flags.shape[0] else _ELIGIBLE) if prints else 0
+        row["kind"] = what
+        row["flags"] = (flags[i] if flags.shape[0] else _ELIGIBLE) if prints else 0
         doubt[i] |= (
             what == 0
             or symbol[i] == 0
@@ -82,30 +82,30 @@ def fill_events(
     symbol_key, symbol_group = symbol
     for i in range(out.shape[0]):
         row = out[i]
-        row.kind = kind[i]
-        row.source = source
-        row.flags = 0
-        row.reason = 0
-        row.liquidity = 0
+        row["kind"] = kind[i]
+        row["source"] = source
+        row["flags"] = 0
+        row["reason"] = 0
+        row["liquidity"] = 0
         code = side_code[i] if side_code.shape[0] else 0
-        row.side = 0 if code == 0 else (1 if code <= 2 else -1)
-        row.side_code = code - 1 if code else 0
-        row.market_group = symbol_group[i]
-        row.order_group = order_group[i]
-        row.phase = phase[i]
-        row.order = order_key[i]
-        row.root = root_key[i]
-        row.parent = parent[i] if parent.shape[0] else np.uint64(0)
-        row.symbol = symbol_key[i]
-        row.venue = 0
-        row.exec = 0
-        row.exec_ref = 0
-        row.ts_event = ts[i]
-        row.t_eff = NO_TIME
-        row.ts_ingest = NO_TIME
-        row.seq = -1
-        row.market_seq = -1
-        row.pos = pos + i
+        row["side"] = 0 if code == 0 else (1 if code <= 2 else -1)
+        row["side_code"] = code - 1 if code else 0
+        row["market_group"] = symbol_group[i]
+        row["order_group"] = order_group[i]
+        row["phase"] = phase[i]
+        row["order"] = order_key[i]
+        row["root"] = root_key[i]
+        row["parent"] = parent[i] if parent.shape[0] else np.uint64(0)
+        row["symbol"] = symbol_key[i]
+        row["venue"] = 0
+        row["exec"] = 0
+        row["exec_ref"] = 0
+        row["ts_event"] = ts[i]
+        row["t_eff"] = NO_TIME
+        row["ts_ingest"] = NO_TIME
+        row["seq"] = -1
+        row["market_seq"] = -1
+        row["pos"] = pos + i
         doubt[i] |= (
             kind[i] == 0
             or order_key[i] == 0
@@ -120,17 +120,17 @@ def doubt_events(rows: Any, doubt: Array) -> None:
     """Doubt events whose numbers do not fit what they say happened."""
     for i in range(rows.shape[0]):
         row = rows[i]
-        kind = row.kind
-        bad = not (row.order_qty >= 0.0 or np.isnan(row.order_qty))
-        bad |= not (row.cum_qty >= 0.0 or np.isnan(row.cum_qty))
-        bad |= not (row.leaves_qty >= 0.0 or np.isnan(row.leaves_qty))
-        bad |= np.isinf(row.order_qty) or np.isinf(row.cum_qty) or np.isinf(row.leaves_qty)
-        bad |= np.isinf(row.limit_px) or np.isinf(row.last_px) or np.isinf(row.fee)
-        bad |= np.isinf(row.reported_avg_px) or np.isinf(row.last_qty)
+        kind = row["kind"]
+        bad = not (row["order_qty"] >= 0.0 or np.isnan(row["order_qty"]))
+        bad |= not (row["cum_qty"] >= 0.0 or np.isnan(row["cum_qty"]))
+        bad |= not (row["leaves_qty"] >= 0.0 or np.isnan(row["leaves_qty"]))
+        bad |= np.isinf(row["order_qty"]) or np.isinf(row["cum_qty"]) or np.isinf(row["leaves_qty"])
+        bad |= np.isinf(row["limit_px"]) or np.isinf(row["last_px"]) or np.isinf(row["fee"])
+        bad |= np.isinf(row["reported_avg_px"]) or np.isinf(row["last_qty"])
         if kind in (_FILLED, _CORRECTED):
-            bad |= not row.last_qty > 0.0 or np.isnan(row.last_px)
+            bad |= not row["last_qty"] > 0.0 or np.isnan(row["last_px"])
         if kind in (_ACCEPTED, _REPLACED, _SENT):
-            bad |= np.isnan(row.order_qty)
+            bad |= np.isnan(row["order_qty"])
         if kind in (_BUSTED, _CORRECTED):
-            bad |= row.exec_ref == 0 and row.exec == 0
+            bad |= row["exec_ref"] == 0 and row["exec"] == 0
         doubt[i] |= bad

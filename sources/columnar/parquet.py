@@ -22,7 +22,7 @@ from sources.columnar.orders import EXEC_NAMES
 from sources.names import LateNames
 from sources.reader import BATCH_ROWS, Cursor
 
-_KEPT_BLOCKS = 4
+_KEPT_BLOCKS = 3
 
 
 class ParquetReader:

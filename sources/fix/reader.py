@@ -27,7 +27,7 @@ class FixCounts:
     lines: int = 0
     messages: int = 0
     junk_lines: int = 0
-    """Lines that are not blank and hold no message."""
+    """Lines that are not blank and hold no trace of a message."""
     bad_checksums: int = 0
     bad_lengths: int = 0
     no_event: int = 0
@@ -95,15 +95,15 @@ class FixReader:
 
     def _take(self, line: bytes, builder: RowBuilder) -> None:
         position = f"{self.path.name}:{self.counts.lines}"
-        any_found = False
+        traces = 0
         for n, message in enumerate(messages_of(line)):
             where = f"{position}#{n + 1}" if n else position
-            any_found |= isinstance(message, Found)
+            traces += 1
             try:
                 self._add(message, builder)
             except Refused as refused:
                 builder.refuse(message.raw, refused, position=where, partition=0, ts=NO_TIME)
-        if not any_found and line.strip():
+        if not traces and line.strip():
             self.counts.junk_lines += 1
 
     def _add(self, message: Found | Damaged, builder: RowBuilder) -> None:

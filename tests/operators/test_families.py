@@ -6,7 +6,8 @@ import pytest
 from domain.instants import SECOND
 from domain.keys import key_of
 from domain.vocabulary import OrderState
-from operators.orders.tables import AGGS, KEPTS, MIDS, ORDERS, REFS, VENUES
+from operators.orders.process import MOST_ROWS
+from operators.orders.tables import AGGS, DEEPEST, KEPTS, MIDS, ORDERS, REFS, VENUES
 
 ARENAS = {
     "orders": ORDERS, "sums": ORDERS, "horizon_sums": ORDERS, "agg_sums": AGGS,
@@ -33,9 +34,9 @@ def chain(n):
     ]
 
 
-@pytest.mark.parametrize("generations", [2, 5, 12])
+@pytest.mark.parametrize("generations", [2, 5, DEEPEST])
 @pytest.mark.parametrize("batches", [1, 7])
-def test_a_family_of_any_depth_adds_up(tape, lab, generations, batches):
+def test_a_family_adds_up_over_all_its_generations(tape, lab, generations, batches):
     tape.quote(-1, 9.9, 10.1)
     family = chain(generations)
     for name, more in family:
@@ -55,6 +56,26 @@ def test_a_family_of_any_depth_adds_up(tape, lab, generations, batches):
         assert found["cum_qty"] == 600
         assert found["avg_px"] == pytest.approx(10.595)
         assert found["fills"] == 120
+
+
+@pytest.mark.parametrize("top_first", [True, False])
+def test_a_family_deeper_than_any_desk_has_is_cut_not_lost(tape, lab, top_first):
+    tape.quote(-1, 9.9, 10.1)
+    family = chain(3 * DEEPEST)
+    for name, more in family if top_first else family[::-1]:
+        tape.accept(0, 10_000, name, **more)
+    bottom, more = family[-1]
+    for i in range(200):
+        tape.fill(1 + 0.01 * i, 5, 10.0, f"e{i}", order_id=bottom, venue=f"V{i}", **more)
+    desk = lab.Desk()
+    whole = tape.batches()
+    desk.push(whole[0], whole[2])
+    check_room(desk)
+    desk.push(*whole[1::2])
+
+    executed = [lab.record(desk.rows, name)["cum_qty"] for name, _ in family]
+    assert executed == [0] * (2 * DEEPEST) + [1000] * DEEPEST
+    assert MOST_ROWS >= DEEPEST, "every generation has its row"
 
 
 def test_an_order_that_traded_alone_brings_its_trades_into_a_deep_family(tape, lab):

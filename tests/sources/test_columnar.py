@@ -153,6 +153,16 @@ def joined(reader: object, topic: Topic) -> Batch:
     return whole
 
 
+def keys_in(batch: Batch) -> set[int]:
+    """Every key of a name in the rows."""
+    found: set[int] = set()
+    for rows in (batch.market, batch.events, batch.details):
+        for name in rows.dtype.names or ():
+            if rows.dtype[name] == np.uint64:
+                found.update(rows[name].tolist())
+    return found - {0}
+
+
 def same(one: np.ndarray, other: np.ndarray) -> None:
     assert len(one) == len(other)
     for name in one.dtype.names or ():
@@ -179,8 +189,7 @@ def test_the_same_events_give_the_same_rows_in_every_format(
             same(expected.market, got.market)
             same(expected.events, got.events)
             same(expected.details, got.details)
-            used = {int(k) for rows in (got.market, got.events, got.details) for name in rows.dtype.names
-                    if rows.dtype[name] == np.uint64 for k in rows[name]} - {0}  # fmt: skip
+            used = keys_in(got)
             assert {k: got.names[k] for k in used} == {k: expected.names[k] for k in used}
             dead -= len(got.dead)
             assert sorted((d.reason, d.words) for d in got.dead) == sorted(

@@ -162,7 +162,7 @@ def test_no_bytes_stop_the_reader(
 
 
 def test_a_file_that_is_not_there_is_refused_in_words(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="none.ndjson"):
+    with pytest.raises(InputError, match=r"none\.ndjson"):
         _ = NdjsonReader(tmp_path / "none.ndjson").topics
 
 

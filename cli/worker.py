@@ -1,0 +1,109 @@
+"""`execmon worker`."""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from domain.errors import ConfigurationError, RecoveryError
+
+if TYPE_CHECKING:
+    from runtime.addresses import Servers
+    from runtime.settings import Settings
+
+app = typer.Typer(rich_markup_mode=None)
+FLOW = "dataflows.monitor:flow"
+RECOVERY_PARTS = 1
+"""Parts of a new recovery store: more of them made snapshots slower."""
+
+
+@app.command()
+def worker(
+    process_id: Annotated[
+        int | None, typer.Option(min=0, help="Which process of a cluster this is, from 0.")
+    ] = None,
+    addresses: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT;…", help="Every process of the cluster, in order."),
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, max=16, help="Worker threads.")] = 1,
+    recovery_dir: Annotated[
+        Path | None, typer.Option(help="Folder of snapshots; as configured if absent.")
+    ] = None,
+    bus_url: Annotated[str | None, typer.Option(help="Bus; as configured if absent.")] = None,
+    status_url: Annotated[
+        str | None, typer.Option(help="Status store; as configured if absent.")
+    ] = None,
+) -> None:
+    """Run one process of the monitoring dataflow until it is stopped.
+
+    With a recovery folder a restart goes on where the last snapshot stood; every process of
+    a cluster needs the same folder. Without one a restart begins anew.
+    """
+    from cli.servers import servers_of
+    from runtime.settings import load_settings
+
+    if (process_id is None) != (addresses is None):
+        raise ConfigurationError("--process-id and --addresses go together, for a cluster")
+    if process_id is not None and addresses is not None:
+        count = len(addresses.split(";"))
+        if process_id >= count:
+            raise ConfigurationError(
+                f"--process-id must be below the {count} addresses given, was {process_id}"
+            )
+    settings = load_settings(
+        {"bus_url": bus_url, "status_url": status_url,
+         "recovery_dir": None if recovery_dir is None else str(recovery_dir)}
+    )  # fmt: skip
+    servers = servers_of(settings)
+    if settings.recovery_dir is not None:
+        prepare_recovery(settings.recovery_dir)
+    more: list[str] = []
+    if process_id is not None and addresses is not None:
+        more = ["-i", str(process_id), "-a", addresses]
+    argv = command(settings, workers=workers, more=more)
+    sys.stdout.flush()
+    os.execve(argv[0], argv, environment(settings, servers))
+
+
+def command(settings: "Settings", *, workers: int = 1, more: Sequence[str] = ()) -> list[str]:
+    """The engine's command line for the monitor."""
+    argv = [sys.executable, "-m", "bytewax.run", FLOW, "-s", f"{settings.epoch_s:g}"]
+    if workers > 1:
+        argv += ["-w", str(workers)]
+    if settings.recovery_dir is not None:
+        argv += ["-r", str(settings.recovery_dir), "-b", "0"]
+    return [*argv, *more]
+
+
+def environment(settings: "Settings", servers: "Servers", **more: str) -> Mapping[str, str]:
+    """This process's environment with the addresses as they were found, and the import path."""
+    root = str(Path(__file__).resolve().parents[1])
+    path = os.environ.get("PYTHONPATH")
+    found = {
+        **os.environ,
+        "PYTHONPATH": root if not path else os.pathsep.join((root, path)),
+        "EXECMON_BUS_URL": servers.bus_url,
+        "EXECMON_STATUS_URL": servers.status_url,
+        **more,
+    }
+    if settings.recovery_dir is not None:
+        found["EXECMON_RECOVERY_DIR"] = str(settings.recovery_dir)
+    return found
+
+
+def prepare_recovery(folder: Path) -> None:
+    """Make an empty recovery store where there is none. Raises RecoveryError."""
+    from bytewax.recovery import init_db_dir
+
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not any(folder.glob("part-*.sqlite3")):
+            init_db_dir(folder, RECOVERY_PARTS)
+    except OSError as error:
+        raise RecoveryError(
+            f"cannot use the recovery folder {folder}: {error.strerror or error}"
+        ) from error

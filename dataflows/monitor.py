@@ -1,0 +1,103 @@
+"""Order events and market data from the bus to status, updates and dead letters.
+
+Run it as `python -m bytewax.run dataflows.monitor:flow`, one process or many; settings come
+from `EXECMON_…` variables and the settings file, addresses that are `embedded` from the
+servers that are running.
+"""
+
+import sys
+
+from runtime.kernels import use_kernel_cache
+
+if "numba" not in sys.modules:
+    use_kernel_cache()
+
+from collections.abc import Mapping
+
+import structlog
+from bytewax.dataflow import Dataflow
+
+from bus.connect import open_bus
+from dataflows.graph import monitor_graph
+from domain.batch import Input
+from domain.instants import MILLISECOND, SECOND
+from operators.market.logic import MarketSettings
+from operators.orders.logic import OrderSettings
+from operators.warm import warm_kernels
+from runtime.addresses import Servers, find_servers, needed
+from runtime.logs import set_up_logs
+from runtime.settings import Settings, load_settings
+from sinks.bus_writer import BusWriterSink, DeadLetterSink
+from sinks.status import StatusSettings, StatusSink
+from sources.bus_source import BusSource
+
+
+def addresses(settings: Settings) -> Servers:
+    """Bus and status store; `embedded` ones are found where they run. Raises ServerError."""
+    if "embedded" not in {settings.bus_url, settings.status_url}:
+        return Servers(settings.bus_url, settings.status_url)
+    found = needed(find_servers(settings.data_dir))
+    return Servers(
+        found.bus_url if settings.bus_url == "embedded" else settings.bus_url,
+        found.status_url if settings.status_url == "embedded" else settings.status_url,
+    )
+
+
+def market_settings(
+    settings: Settings, inputs: tuple[Input, ...], calendars: Mapping[str, str] | None = None
+) -> MarketSettings:
+    """The market stage's part of the settings, in ns."""
+    return MarketSettings(
+        inputs=inputs,
+        groups=settings.groups,
+        mark_interval_ns=round(settings.mark_interval_s * SECOND),
+        allowed_lateness_ns=round(settings.allowed_lateness_s * SECOND),
+        max_wait_ns=round(settings.max_wait_ms * MILLISECOND),
+        forget_idle_ns=round(settings.evict_after_s * SECOND),
+        calendars=calendars,
+    )
+
+
+def order_settings(settings: Settings) -> OrderSettings:
+    """The order stage's part of the settings, in ns."""
+    return OrderSettings(
+        groups=settings.groups,
+        mark_interval_ns=round(settings.mark_interval_s * SECOND),
+        mark_row_interval_ns=round(settings.mark_row_interval_s * SECOND),
+        evict_after_ns=round(settings.evict_after_s * SECOND),
+        max_wait_ns=round(settings.max_wait_ms * MILLISECOND),
+    )
+
+
+def flow() -> Dataflow:
+    """The monitor on the bus, its kernels compiled. Raises ExecmonError in words."""
+    settings = load_settings()
+    set_up_logs(settings.log_level, settings.log_format)
+    servers = addresses(settings)
+    bus = open_bus(servers.bus_url)
+    bus.set_up(settings.partitions, settings.groups)
+    warm_kernels()
+    source = BusSource(
+        bus,
+        groups=settings.groups,
+        linger_ms=settings.linger_ms,
+        market_ahead_s=settings.market_ahead_s,
+        max_ahead_ns=round(settings.max_ahead_s * SECOND),
+    )
+    status = StatusSink(
+        servers.status_url,
+        StatusSettings(
+            conflate_ms=settings.conflate_ms,
+            ttl_s=settings.status_ttl_s,
+            feed_length=settings.feed_length,
+        ),
+    )
+    structlog.get_logger("monitor").info("ready", inputs=len(source.inputs))
+    return monitor_graph(
+        source,
+        source.inputs,
+        market_settings(settings, source.inputs),
+        order_settings(settings),
+        {"updates": BusWriterSink(bus), "status": status},
+        DeadLetterSink(bus),
+    )
