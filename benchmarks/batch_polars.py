@@ -6,13 +6,11 @@ The market is cut by symbol first, so that every sum and every join in time is o
 over a frame that is sorted already; the metrics stream row group by row group to the file.
 """
 
-import json
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-import numpy as np
 import polars as pl
 from scipy.special import ndtr
 
@@ -20,20 +18,13 @@ from benchmarks import polars_events as events_of
 from benchmarks import polars_metrics as metrics
 from benchmarks import polars_orders as orders_of
 from benchmarks.polars_market import mid_of, running, stamped
+from benchmarks.polars_reference import Session, curves, read_reference, with_reference
 from domain.rows import STATUS_METRICS
 
-CHUNK_ROWS = 400_000
+CHUNK_ROWS = 200_000
+Key: TypeAlias = tuple[Any, ...]
 MARKET_COLUMNS = ["symbol", "ts_event", "bid", "ask", "price", "size"]
 _SECOND = 10**9
-_DAY_NS = 86_400 * _SECOND
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """The day's trading time, which the reference curves cut into equal parts."""
-
-    open_ns: int
-    seconds: float = 23_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,50 +35,54 @@ class Prepared:
     orders: pl.DataFrame
 
 
-def read_reference(path: Path) -> pl.DataFrame:
-    """Symbol, adv_qty, sigma_daily_bps, spread_bps, tick and both curves of each record."""
-    keep = ("symbol", "adv_qty", "sigma_daily_bps", "spread_bps", "tick", "volume_curve",
-            "volatility_curve")  # fmt: skip
-    records = [json.loads(line) for line in path.read_text().splitlines()]
-    return pl.DataFrame([{name: record.get(name) for name in keep} for record in records])
+class Day:
+    """A day's columns cut by symbol, to be worked through in chunks of some symbols each."""
 
+    def __init__(
+        self, market: pl.DataFrame, events: pl.LazyFrame, reference: pl.DataFrame | None,
+        session: Session, mark_ns: int = 60 * _SECOND,
+    ) -> None:  # fmt: skip
+        named = "exec_id" in market.columns
+        prints = market.filter(pl.col("exec_id").is_not_null()) if named else None
+        rows = events_of.with_families(events_of.read_events(events, prints))
+        ends = [frame["ts_event"].max() for frame in (market, rows)]
+        last = max(int(str(end)) for end in ends if end is not None)
+        self.orders = events_of.read_orders(events, rows, last)
+        rows = pl.concat([rows, events_of.marks(self.orders, mark_ns)], how="diagonal")
+        self.session = session
+        self._known = {} if reference is None else {r["symbol"]: r for r in reference.to_dicts()}
+        self._no_ticks = market.clear()
+        self._ticks = market.partition_by("symbol", as_dict=True, maintain_order=True)
+        self._parts = rows.partition_by("symbol", as_dict=True, maintain_order=True)
 
-def prepare(
-    market: pl.DataFrame, events: pl.LazyFrame, reference: pl.DataFrame | None, session: Session,
-    *, mark_ns: int = 60 * _SECOND, chunk_rows: int = CHUNK_ROWS,
-) -> Iterator[Prepared]:  # fmt: skip
-    """Stamp every event and mark with its market and add up what came before it.
+    def chunks(self, rows: int = CHUNK_ROWS) -> list[list[Key]]:
+        """Symbols in groups of about so many rows each."""
+        out: list[list[Key]] = [[]]
+        count = 0
+        for key, part in self._parts.items():
+            if count >= rows:
+                out.append([])
+                count = 0
+            out[-1].append(key)
+            count += len(part)
+        return out
 
-    Gives the symbols in chunks of about `chunk_rows` rows, so that the columns of a chunk stay
-    in memory that is warm.
-    """
-    named = "exec_id" in market.columns
-    prints = market.filter(pl.col("exec_id").is_not_null()) if named else None
-    rows = events_of.with_families(events_of.read_events(events, prints))
-    ends = (int(frame["ts_event"].max() or 0) for frame in (market, rows))  # type: ignore[arg-type]
-    orders = events_of.read_orders(events, rows, max(ends))
-    rows = pl.concat([rows, events_of.marks(orders, mark_ns)], how="diagonal")
-    ticks = market.partition_by("symbol", as_dict=True, maintain_order=True)
-    known = {} if reference is None else {r["symbol"]: r for r in reference.to_dicts()}
-    done: list[pl.DataFrame] = []
-    arrived: list[pl.DataFrame] = []
-    symbols: list[pl.Series] = []
-    parts = rows.partition_by("symbol", as_dict=True, maintain_order=True)
-    del rows
-    for key in list(parts):
-        symbol = running(ticks.pop(key, market.clear()))
-        met = stamped(parts.pop(key).sort("ts_event"), symbol)
-        met = met.with_columns(_curves(met, known.get(str(key[0])), session))
-        symbols.append(met["symbol"].head(1))
-        arrivals = _arrivals(met)
-        arrived.append(arrivals)
-        done.append(orders_of.by_order(_received(met, arrivals)))
-        if not parts or sum(map(len, done)) >= chunk_rows:
-            summed = orders_of.until_last_fill(orders_of.totals(pl.concat(done)), CARRIED)
-            of = orders.filter(pl.col("symbol").is_in(pl.concat(symbols).implode()))
-            of = of.join(pl.concat(arrived), on="order_id", how="left", maintain_order="left")
-            yield Prepared(summed, _with_reference(of, known, session))
-            done, arrived, symbols = [], [], []
+    def prepare(self, chunk: list[Key]) -> Prepared:
+        """Stamp the chunk's events and marks and add up what came before each; once only."""
+        done: list[pl.DataFrame] = []
+        arrived: list[pl.DataFrame] = []
+        for key in chunk:
+            ticks = running(self._ticks.pop(key, self._no_ticks))
+            met = stamped(self._parts.pop(key).sort("ts_event"), ticks)
+            met = met.with_columns(curves(met, self._known.get(str(key[0])), self.session))
+            arrived.append(_arrivals(met))
+            done.append(orders_of.by_order(_received(met, arrived[-1])))
+        rows = orders_of.until_last_fill(orders_of.totals(pl.concat(done)), CARRIED)
+        names = pl.Series([key[0] for key in chunk], dtype=self.orders.schema["symbol"])
+        orders = self.orders.filter(pl.col("symbol").is_in(names.implode())).join(
+            pl.concat(arrived), on="order_id", how="left", maintain_order="left"
+        )
+        return Prepared(rows, with_reference(orders, self._known, self.session))
 
 
 CARRIED = ("vol_close", "pv_close", "mid_s", "open_s")
@@ -117,53 +112,6 @@ def _received(met: pl.DataFrame, arrivals: pl.DataFrame) -> pl.DataFrame:
         )
         .drop("arrival_bid", "arrival_ask")
     )
-
-
-def _fraction(ts: pl.Series, session: Session) -> np.ndarray:
-    """Share of the session that has passed at each time, NaN for none."""
-    # The difference is taken as integers: a missing time would make floats of all of them.
-    since = (ts - session.open_ns).cast(pl.Float64).to_numpy()
-    return since % _DAY_NS / (session.seconds * _SECOND)
-
-
-def _share_done(record: dict[str, Any] | None, session: Session, ts: pl.Series) -> pl.Series:
-    """Share of the session's volume that is usually done by each time."""
-    curve = (record or {}).get("volume_curve") or []
-    if not curve:
-        return pl.Series([None] * len(ts), dtype=pl.Float64)
-    edges = np.concatenate([[0.0], np.cumsum(curve)])
-    edges[-1] = 1.0
-    at = _fraction(ts, session)
-    return pl.Series(np.interp(at, np.linspace(0.0, 1.0, len(edges)), edges), nan_to_null=True)
-
-
-def _curves(rows: pl.DataFrame, record: dict[str, Any] | None, session: Session) -> list[pl.Series]:
-    """`share_done` at each row and `sigma` there, bps per square root of a second."""
-    done = _share_done(record, session, rows["ts_event"]).alias("share_done")
-    record = record or {}
-    daily, curve = record.get("sigma_daily_bps"), record.get("volatility_curve") or [1.0]
-    if daily is None:
-        return [done, pl.Series("sigma", [None] * len(rows), dtype=pl.Float64)]
-    at = _fraction(rows["ts_event"], session)
-    part = np.minimum((at * len(curve)).astype(np.int64), len(curve) - 1)
-    return [done, pl.Series("sigma", (np.array(curve) * daily / session.seconds**0.5)[part])]
-
-
-def _with_reference(
-    orders: pl.DataFrame, known: dict[str, dict[str, Any]], session: Session
-) -> pl.DataFrame:
-    names = ("adv_qty", "sigma_daily_bps", "spread_bps", "tick")
-    parts: list[pl.DataFrame] = []
-    for key, part in orders.partition_by("symbol", as_dict=True, maintain_order=True).items():
-        record = known.get(str(key[0]), {})
-        parts.append(
-            part.with_columns(
-                _share_done(record, session, part["start"]).alias("share_start"),
-                _share_done(record, session, part["end"]).alias("share_end"),
-                *(pl.lit(record.get(name), pl.Float64).alias(name) for name in names),
-            )
-        )
-    return pl.concat(parts)
 
 
 def _own_receipt(rows: pl.LazyFrame) -> pl.LazyFrame:
@@ -238,24 +186,29 @@ OUTPUT = (
 def run(market: Path, orders: Path, reference: Path, out: Path, session: Session) -> int:
     """Read the workload's files, compute every status row, write them to the folder `out`.
 
-    Returns how many rows were written, in Arrow files of some symbols each.
+    Returns how many rows were written, in Arrow files of some symbols each. As many chunks
+    are worked on at once as Polars has threads: a chunk alone does not keep them all busy.
     """
     out.mkdir(parents=True, exist_ok=True)
     ticks = pl.read_parquet(market, columns=MARKET_COLUMNS)
-    written = 0
-    chunks = prepare(ticks, pl.scan_parquet(orders), read_reference(reference), session)
+    day = Day(ticks, pl.scan_parquet(orders), read_reference(reference), session)
     del ticks
-    for n, chunk in enumerate(chunks):
-        measured(chunk).sink_ipc(out / f"status-{n:03d}.arrow", compression="uncompressed")
-        written += len(chunk.rows)
-    return written
+
+    def write(work: tuple[int, list[Key]]) -> int:
+        n, chunk = work
+        prepared = day.prepare(chunk)
+        measured(prepared).sink_ipc(out / f"status-{n:03d}.arrow", compression="uncompressed")
+        return len(prepared.rows)
+
+    with ThreadPoolExecutor(pl.thread_pool_size()) as pool:
+        return sum(pool.map(write, enumerate(day.chunks())))
 
 
 def status(
     market: pl.DataFrame, events: pl.DataFrame, reference: pl.DataFrame | None, session: Session,
-    *, mark_ns: int = 60 * _SECOND,
+    *, mark_ns: int = 60 * _SECOND, chunk_rows: int = CHUNK_ROWS,
 ) -> pl.DataFrame:  # fmt: skip
     """Every status row of a day that fits in memory, sorted by order and sequence."""
-    chunks = prepare(market, events.lazy(), reference, session, mark_ns=mark_ns)
-    frames = pl.collect_all([measured(chunk) for chunk in chunks])
+    day = Day(market, events.lazy(), reference, session, mark_ns)
+    frames = pl.collect_all([measured(day.prepare(chunk)) for chunk in day.chunks(chunk_rows)])
     return pl.concat(frames).sort("order_id", "seq")

@@ -9,9 +9,8 @@ import argparse
 import shutil
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import polars as pl
@@ -19,7 +18,7 @@ import polars as pl
 from benchmarks import batch_polars, per_event
 from benchmarks.batch_polars import OUTPUT, Session
 from benchmarks.compare import differences
-from benchmarks.report import note, parser, peak_mb, show, timed
+from benchmarks.report import apart, note, parser, show, timed
 from benchmarks.w1 import OPEN_NS, Paths, w1
 
 KEY = ("order_id", "ts_event", "kind", "seq")
@@ -27,30 +26,40 @@ SESSION = Session(OPEN_NS)
 
 
 def run_stream(paths: Paths, out: Path, processes: int = 1) -> dict[str, float]:
-    """Run the pipeline over the workload into columnar files in `out`, each with OUTPUT's columns.
+    """Run the pipeline over the workload into columnar files in `out`, with OUTPUT's columns.
 
-    Returns at least `stream_s`, from the first row read to the last row out in warm
-    processes, and `stream_wall_s` of the whole.
+    Returns `stream_s`, from the first row read to the last row out in warm processes,
+    `stream_wall_s` of the whole, and `peak_mb` of the largest process.
     """
     raise NotImplementedError
 
 
-def run_polars(paths: Paths, out: Path) -> None:
-    """One Polars batch."""
-    batch_polars.run(paths.market, paths.orders, paths.reference, out, SESSION)
+def run_polars(paths: Paths, out: Path, repeat: int) -> float:
+    """One Polars batch: the median time of some, after one to warm up."""
+
+    def once() -> None:
+        batch_polars.run(paths.market, paths.orders, paths.reference, fresh(out), SESSION)
+
+    return timed(once, repeat).median_s
 
 
-def run_per_event(paths: Paths, out: Path) -> None:
-    """The plain flow."""
-    per_event.run(paths.market, paths.orders, paths.reference, out, OUTPUT, SESSION)
+def run_per_event(paths: Paths, out: Path) -> float:
+    """The plain flow, once: it takes long enough for that."""
+
+    def once() -> None:
+        per_event.run(paths.market, paths.orders, paths.reference, fresh(out), OUTPUT, SESSION)
+
+    return timed(once, 1, warm=0).median_s
 
 
-def read_rows(folder: Path) -> pl.DataFrame:
-    """All rows that a way wrote."""
-    parts = [pl.read_ipc(f) for f in sorted(folder.glob("*.arrow"))]
-    parts += [pl.read_parquet(f) for f in sorted(folder.glob("*.parquet"))]
-    plain = [part.with_columns(pl.col("order_id", "symbol").cast(pl.String)) for part in parts]
-    return pl.concat(plain, how="vertical_relaxed").select(OUTPUT)
+def read_rows(folder: Path) -> pl.LazyFrame:
+    """All rows that a way wrote, in Arrow or Parquet files."""
+    parts = [pl.scan_ipc(file) for file in sorted(folder.glob("*.arrow"))]
+    parts += [pl.scan_parquet(file) for file in sorted(folder.glob("*.parquet"))]
+    names = pl.col("order_id", "symbol").cast(pl.String)
+    return pl.concat([part.with_columns(names) for part in parts], how="vertical_relaxed").select(
+        OUTPUT
+    )
 
 
 def must_agree(name: str, one: Path, other: Path) -> None:
@@ -71,39 +80,33 @@ def fresh(folder: Path) -> Path:
 def measure(scale: int, processes: int, repeat: int, *, with_per_event: bool) -> dict[str, Any]:
     """Compare, then time; the figures of one scale."""
     paths = w1(scale)
-    rows = sum(pl.scan_parquet(p).select(pl.len()).collect().item()
-               for p in (paths.market, paths.orders))  # fmt: skip
+    files = (paths.market, paths.orders)
+    rows = sum(pl.scan_parquet(path).select(pl.len()).collect().item() for path in files)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=paths.market.parent) as folder:
         stream, polars, plain = (Path(folder, name) for name in ("stream", "polars", "plain"))
-        run_polars(paths, fresh(polars))
+        apart(run_polars, paths, polars, 0)
+        run_stream(paths, fresh(stream), processes)
+        must_agree("pipeline and Polars", stream, polars)
         figures: dict[str, Any] = {}
         if with_per_event:
-            began = time.perf_counter()
-            run_per_event(paths, fresh(plain))
-            figures["per_event_s"] = time.perf_counter() - began
+            figures["per_event_s"], _ = apart(run_per_event, paths, plain)
             must_agree("per-event flow and Polars", plain, polars)
-        runs = [run_stream(paths, fresh(stream), processes)]
-        must_agree("pipeline and Polars", stream, polars)
-        polars_s = timed(_again(run_polars, paths, polars), repeat, warm=0).median_s
-        runs += [run_stream(paths, fresh(stream), processes) for _ in range(repeat)]
-        timings = sorted(run["stream_s"] for run in runs[1:])
-        stream_s = timings[len(timings) // 2]
+        polars_s, polars_mb = apart(run_polars, paths, polars, repeat)
+        runs = [run_stream(paths, fresh(stream), processes) for _ in range(repeat)]
+    stream_s = median(run["stream_s"] for run in runs)
     return {
         "stream_s": stream_s,
-        "stream_wall_s": min(run["stream_wall_s"] for run in runs[1:]),
+        "stream_wall_s": median(run["stream_wall_s"] for run in runs),
         "polars_s": polars_s,
         "ratio_to_polars": stream_s / polars_s,
-        "polars_threads": pl.thread_pool_size(),
         **figures,
         "events": rows,
         "events_per_s": rows / stream_s,
-        "peak_mb": max([peak_mb(), *(run.get("peak_mb", 0.0) for run in runs)]),
+        "peak_mb": max(run["peak_mb"] for run in runs),
+        "polars_peak_mb": polars_mb,
+        "polars_threads": pl.thread_pool_size(),
         "processes": processes,
     }
-
-
-def _again(run: Callable[[Paths, Path], None], paths: Paths, out: Path) -> Callable[[], None]:
-    return lambda: run(paths, fresh(out))
 
 
 def main(arguments: argparse.Namespace) -> None:

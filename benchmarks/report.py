@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import os
 import platform
 import resource
@@ -9,14 +10,17 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 
+Result = TypeVar("Result")
 _LIBRARIES = ("bytewax", "numba", "numpy", "polars")
 
 
@@ -48,8 +52,8 @@ class Timing:
 
     @property
     def median_s(self) -> float:
-        """The figure that is reported."""
-        return statistics.median(self.seconds)
+        """The figure that is reported; NaN without a repetition."""
+        return statistics.median(self.seconds) if self.seconds else math.nan
 
     @property
     def spread_s(self) -> float:
@@ -71,7 +75,22 @@ def timed(action: Callable[[], object], times: int, *, warm: int = 1) -> Timing:
 
 def peak_mb() -> float:
     """Most memory that this process has held, MB."""
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    # getrusage would count what the parent held before it started this process.
+    found = [int(line.split()[1]) for line in lines if line.startswith("VmHWM")]
+    peak = found[0] if found else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / 1024, 1)
+
+
+def apart(action: Callable[..., Result], *arguments: object) -> tuple[Result, float]:
+    """Run a module's function in a fresh process: its result and that process's peak, MB.
+
+    So that one way's memory is not counted as another's, and neither warms the other up.
+    """
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        result = pool.submit(action, *arguments).result()
+        return result, pool.submit(peak_mb).result()
 
 
 def parser(name: str, words: str) -> argparse.ArgumentParser:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -68,25 +69,63 @@ def age_s(status: Status, now_ns: int) -> float | None:
     return None if text is None else max(0.0, (now_ns - parse_rfc3339(text)) / SECOND)
 
 
-_COLUMNS: tuple[tuple[str, str], ...] = (
-    ("order", "left"), ("desk", "left"), ("symbol", "left"), ("side", "left"), ("algo", "left"),
-    ("state", "left"), ("progress", "left"), ("filled", "right"), ("of", "right"),
-    ("avg px", "right"), ("slippage bps", "right"), ("vs vwap bps", "right"),
-    ("participation", "right"), ("age s", "right"),
-)  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class _Column:
+    name: str
+    is_number: bool = False
+    spare: int = 0
+    """When it goes where the terminal is narrow: the highest first; 0 for never."""
 
 
-def board(statuses: Sequence[Status], *, now_ns: int | None = None, title: str = "") -> Table:
-    """A table of statuses; cost is positive, and red, when it is bad for us."""
+_COLUMNS = (
+    _Column("order"),
+    _Column("desk", spare=5),
+    _Column("symbol"),
+    _Column("side", spare=3),
+    _Column("algo", spare=4),
+    _Column("state", spare=2),
+    _Column("progress"),
+    _Column("filled", is_number=True, spare=6),
+    _Column("of", is_number=True, spare=1),
+    _Column("avg px", is_number=True, spare=7),
+    _Column("slippage bps", is_number=True),
+    _Column("vs vwap bps", is_number=True, spare=8),
+    _Column("part.", is_number=True),
+    _Column("age s", is_number=True),
+)
+_GAP = 3
+_EDGES = 2
+
+
+def board(
+    statuses: Sequence[Status], *, now_ns: int | None = None, title: str = "", width: int = 160
+) -> Table:
+    """A table of statuses, as many columns as fit; cost is positive, and red, when bad for us."""
     now = time.time_ns() if now_ns is None else now_ns
-    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, expand=False)
-    for name, side in _COLUMNS:
-        table.add_column(name, justify="right" if side == "right" else "left", no_wrap=True)
-    for status in statuses:
-        table.add_row(*_cells(status, now))
-    if not statuses:
-        table.add_row("no open orders")
+    rows = [_cells(status, now) for status in statuses]
+    kept = _fitting(rows, width)
+    caption = None if rows else "no open orders"
+    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, caption=caption)
+    table.caption_justify = "left"
+    for i in kept:
+        column = _COLUMNS[i]
+        table.add_column(column.name, justify="right" if column.is_number else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*(row[i] for i in kept))
     return table
+
+
+def _fitting(rows: Sequence[Sequence[Text]], width: int) -> list[int]:
+    """Columns that fit, the most dispensable left out first."""
+    needed = [max((row[i].cell_len for row in rows), default=0) for i in range(len(_COLUMNS))]
+    needed = [max(n, len(c.name)) + _GAP for n, c in zip(needed, _COLUMNS, strict=True)]
+    kept = list(range(len(_COLUMNS)))
+    while sum(needed[i] for i in kept) + _EDGES > width:
+        spare = max(kept, key=lambda i: _COLUMNS[i].spare)
+        if not _COLUMNS[spare].spare:
+            break
+        kept.remove(spare)
+    return kept
 
 
 def _cells(status: Status, now_ns: int) -> list[Text]:

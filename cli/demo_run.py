@@ -170,7 +170,7 @@ class _Demo:
             if console.is_terminal and not self._options.as_json:
                 with Live(console=console, auto_refresh=False, transient=True) as live:
                     while self._goes_on():
-                        live.update(self._table(), refresh=True)
+                        live.update(self._table(console.width), refresh=True)
             else:
                 while self._goes_on():
                     pass
@@ -200,7 +200,7 @@ class _Demo:
                 f"the worker ended with {self._worker.exit_code}: {self._worker.last_words()}"
             )
 
-    def _table(self) -> Any:
+    def _table(self, width: int) -> Any:
         shown = self._tally.latencies()
         title = (
             f"execmon demo   {time.monotonic() - self._began:,.0f} s   "
@@ -208,7 +208,7 @@ class _Demo:
             f"{self._tally.updates:,} updates   "
             f"p50 {number(shown.p50_ms, 1)} ms   p99 {number(shown.p99_ms, 1)} ms   Ctrl-C ends"
         )
-        return board(open_orders(self._client, limit=_ROWS), title=title)
+        return board(open_orders(self._client, limit=_ROWS), title=title, width=width)
 
     def settle(self) -> None:
         """Give what is on its way time to arrive."""

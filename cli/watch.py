@@ -71,9 +71,10 @@ def _live(client: Any, desk: str, limit: int, until: float | None, *, children: 
 
     from cli.board import board
 
-    with Live(console=Console(), auto_refresh=False, transient=False) as live:
+    console = Console()
+    with Live(console=console, auto_refresh=False, transient=False) as live:
         for found in _refreshed(client, desk, limit, until, children=children):
-            live.update(board(found), refresh=True)
+            live.update(board(found, width=console.width), refresh=True)
 
 
 def _print_json(found: list[Any]) -> None:
@@ -87,4 +88,5 @@ def _print_table(found: list[Any]) -> None:
 
     from cli.board import board
 
-    Console().print(board(found))
+    console = Console()
+    console.print(board(found, width=console.width))

@@ -75,7 +75,7 @@ def flow() -> Dataflow:
     set_up_logs(settings.log_level, settings.log_format)
     servers = addresses(settings)
     bus = open_bus(servers.bus_url)
-    bus.set_up(settings.partitions, settings.groups)
+    bus.set_up(dict(settings.partitions), settings.groups)
     warm_kernels()
     source = BusSource(
         bus,

@@ -268,7 +268,7 @@ def joined_venues(parts: Sequence[Venues]) -> Venues:
 
 def chosen_venues(venues: Venues, rows: np.ndarray) -> Venues:
     """The table of some rows, by index."""
-    spans = [np.arange(venues.start[i], venues.start[i + 1]) for i in rows]
+    spans = [np.arange(int(venues.start[i]), int(venues.start[i + 1])) for i in rows]
     at = np.concatenate(spans) if spans else np.empty(0, np.int64)
     start = np.cumsum([0, *(len(span) for span in spans)])
     return Venues(start.astype(np.int64), venues.key[at], venues.qty[at])

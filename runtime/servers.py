@@ -38,7 +38,7 @@ class EmbeddedServer:
     ) -> None:
         self.name = name
         self.durable = durable
-        self.data_dir = data_dir
+        self.data_dir = data_dir.absolute() if data_dir else None
         self.start_s = start_s
         self._process: subprocess.Popen[bytes] | None = None
         self._dir: Path | None = None
@@ -140,14 +140,15 @@ class EmbeddedServer:
         assert self._dir is not None
         config = self._dir / f"{self.name}.conf"
         config.write_text(valkey.config_text(self.socket_path, work_dir, durable=self.durable))
+        program = valkey.binary()
         started = threading.Event()
-        failure: list[OSError] = []
+        failure: list[Exception] = []
 
         # The kernel ties the server's life to the starting *thread*, so one is kept for it.
         def keep() -> None:
             try:
-                self._process = self._popen(config, work_dir)
-            except OSError as error:
+                self._process = self._popen(program, config, work_dir)
+            except Exception as error:
                 failure.append(error)
             started.set()
             if self._process is not None:
@@ -156,9 +157,9 @@ class EmbeddedServer:
         threading.Thread(target=keep, name=f"keep-{self.name}", daemon=True).start()
         started.wait()
         if failure:
-            raise ServerError(f"cannot run {valkey.binary()}: {failure[0]}") from failure[0]
+            raise ServerError(f"cannot run {program}: {failure[0]}") from failure[0]
 
-    def _popen(self, config: Path, work_dir: Path) -> subprocess.Popen[bytes]:
+    def _popen(self, program: str, config: Path, work_dir: Path) -> subprocess.Popen[bytes]:
         assert self._dir is not None
         with (self._dir / f"{self.name}.log").open("wb") as log:
             return subprocess.Popen(
@@ -169,14 +170,14 @@ class EmbeddedServer:
                     "-c",
                     valkey.LAUNCH,
                     str(os.getpid()),
-                    valkey.binary(),
+                    program,
                     config,
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=work_dir,
-                env={"LC_ALL": "C", "PATH": os.environ.get("PATH", "")},
+                env={**os.environ, "LC_ALL": "C"},
                 pass_fds=[lock.fd for lock in self._locks],
                 start_new_session=True,
             )

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
@@ -74,15 +75,29 @@ def _title(summary: Mapping[str, Any]) -> str:
 
 
 def grid(
-    title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], digits: int = 4
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    digits: int = 4,
+    width: int | None = None,
 ) -> Table:
-    """Rows of words and numbers as a table; beyond the first rows only their count."""
+    """Rows of words and numbers as a table; beyond the first rows only their count.
+
+    Columns that do not fit `width` (the terminal's) are left out, the last first.
+    """
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    shown = rows[:MOST_ROWS]
+    cells = [[v if isinstance(v, str) else number(v, digits) for v in row] for row in shown]
+    left = (Console().width if width is None else width) - 2
     for i, name in enumerate(columns):
-        is_number = all(not isinstance(row[i], str) for row in rows)
-        table.add_column(name, justify="right" if is_number else "left", no_wrap=not is_number)
-    for row in rows[:MOST_ROWS]:
-        table.add_row(*(v if isinstance(v, str) else number(v, digits) for v in row))
+        left -= max([len(name), *(cell_len(row[i]) for row in cells)]) + 3
+        if i and left < 0:
+            columns = columns[:i]
+            break
+        is_number = all(not isinstance(row[i], str) for row in shown)
+        table.add_column(name, justify="right" if is_number else "left", no_wrap=True)
+    for row in cells:
+        table.add_row(*row[: len(columns)])
     if len(rows) > MOST_ROWS:
         table.caption = f"and {len(rows) - MOST_ROWS:,} more"
     return table

@@ -23,10 +23,20 @@ from sources.simulator.desk_file import EXAMPLE_DESK, DeskFile, load_desk
 from sources.simulator.tape import trade_tape
 from sources.tape import TapeReader, daily_bars
 
-_SHOWN = (
-    "order_id", "symbol", "side", "algo", "state", "order_qty", "cum_qty", "avg_px",
-    "slippage_bps", "slippage_interval_vwap_bps", "slippage_twap_bps", "participation_rate", "rpm",
-)  # fmt: skip
+_SHOWN = {
+    "order_id": "order",
+    "side": "side",
+    "cum_qty": "filled",
+    "avg_px": "avg px",
+    "slippage_bps": "slippage bps",
+    "slippage_interval_vwap_bps": "vs vwap bps",
+    "slippage_twap_bps": "vs twap bps",
+    "participation_rate": "part.",
+    "rpm": "rpm",
+    "algo": "algo",
+    "state": "state",
+    "order_qty": "of",
+}
 
 
 def replay_tape(
@@ -70,7 +80,7 @@ def replay_tape(
     columns = ("symbol", "prints", "qty", "tape_vwap", "tape_vwap_no_opening")
     show(
         summary, options,
-        grid("Tape", columns, figures, digits=7), grid("Parent orders", _SHOWN, rows),
+        grid("Tape", columns, figures, digits=7), grid("Parent orders", tuple(_SHOWN.values()), rows),
     )  # fmt: skip
 
 

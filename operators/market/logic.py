@@ -294,7 +294,7 @@ class MarketLogic(StatefulBatchLogic[Batch, Stamped, Any]):
                 rows, at, marks, 0, state.symbol_table, state.symbols, state.ticks,
                 state.prints, state.seconds, state.intervals, state.tracked,
                 state.tracked_table, state.n_tracked, state.followed, state.followed_end,
-                settings.mark_interval_ns,
+                settings.mark_interval_ns, settings.allowed_lateness_ns,
             )  # fmt: skip
             if count:
                 pieces.append(marks[:count])
@@ -360,8 +360,9 @@ class MarketLogic(StatefulBatchLogic[Batch, Stamped, Any]):
             return np.empty(0, STAMPED)
         out = _sorted(pieces)
         release.stamp_newest(
-            out, state.symbol_table, state.symbols, state.ticks, state.seconds, state.intervals
-        )
+            out, state.symbol_table, state.symbols, state.ticks, state.seconds, state.intervals,
+            self.settings.allowed_lateness_ns,
+        )  # fmt: skip
         return out
 
 

@@ -9,6 +9,7 @@ from operators.kernel import Row, Table, kernel
 from operators.lookup import find, put, remove
 from operators.market.state import OWN_PRINT_WINDOW_NS
 from operators.market.tape import interval_at, mid_at, stamp
+from operators.pieces import StampFlag
 
 _FILLED = int(EventKind.ORDER_FILLED)
 _BUSTED = int(EventKind.FILL_BUSTED)
@@ -22,6 +23,7 @@ _MARK = int(EventKind.MARK)
 _OWN_PRINT = int(EventKind.OWN_PRINT)
 _WINDOW = OWN_PRINT_WINDOW_NS
 _MS = 1_000_000
+_LATE = StampFlag.LATE
 _NEVER = (1 << 63) - 1
 
 
@@ -198,6 +200,24 @@ def _apply(event: Row, order: Row) -> bool:
 
 
 @kernel
+def met_at(event: Row, lateness_ns: int) -> int:
+    """When an event meets the market: its own time, or as late as ticks are surely kept."""
+    return max(event.ts_event, event.t_eff - lateness_ns)
+
+
+@kernel
+def _stamp_event(
+    event: Row, symbol: Row, ticks: Table, seconds: Table, intervals: Table, lateness_ns: int
+) -> None:
+    t = met_at(event, lateness_ns)
+    if t == event.ts_event:
+        stamp(event, symbol, ticks, seconds, intervals, t, event.market_seq)
+    else:
+        stamp(event, symbol, ticks, seconds, intervals, t, -1)
+        event.stamp_flags |= _LATE
+
+
+@kernel
 def stamp_events(
     rows: Table,
     begin: int,
@@ -215,6 +235,7 @@ def stamp_events(
     followed: Table,
     followed_end: int,
     interval_ns: int,
+    lateness_ns: int,
 ) -> tuple[Any, ...]:
     """Stamp events and keep the tables of open orders and followed fills.
 
@@ -238,8 +259,7 @@ def stamp_events(
                 if marked < 0:
                     return i, count, n_tracked, followed_end
                 count = marked
-        stamp(event, symbol, ticks[slot], seconds[slot], intervals,
-              event.ts_event, event.market_seq)  # fmt: skip
+        _stamp_event(event, symbol, ticks[slot], seconds[slot], intervals, lateness_ns)
         event.own_print = 0
         if is_route:
             continue
@@ -259,7 +279,7 @@ def stamp_events(
                         n_tracked = _drop_tracked(tracked, tracked_table, parent, n_tracked)
                         row = find(tracked_table, event.order)
                         order = tracked[row]
-            followed_end = _follow(followed, followed_end, event, slot)
+            followed_end = _follow(followed, followed_end, event, slot, met_at(event, lateness_ns))
         if event.kind == _BUSTED:
             _take_back(order, event)
             parent = find(tracked_table, event.parent) if event.parent != 0 else -1
@@ -271,7 +291,7 @@ def stamp_events(
 
 
 @kernel
-def _follow(followed: Table, end: int, event: Row, slot: int) -> Any:
+def _follow(followed: Table, end: int, event: Row, slot: int, met: int) -> Any:
     """Add a fill to those whose later mids are awaited, in order of effective time."""
     at = end
     while at > 0 and followed[at - 1].t_eff > event.t_eff:
@@ -279,7 +299,7 @@ def _follow(followed: Table, end: int, event: Row, slot: int) -> Any:
         at -= 1
     fill = followed[at]
     fill.t_eff = event.t_eff
-    fill.ts_event = event.ts_event
+    fill.ts_event = met
     fill.pos = event.pos
     fill.order = event.order
     fill.root = event.root
@@ -443,12 +463,12 @@ def stamp_newest(
     ticks: Table,
     seconds: Table,
     intervals: Table,
+    lateness_ns: int,
 ) -> None:
     """Stamp waiting events with the newest quote there is, for a provisional answer."""
     for i in range(rows.shape[0]):
         event = rows[i]
         slot = find(symbol_table, event.symbol)
         symbol = symbols[slot]
-        t = event.ts_event
-        stamp(event, symbol, ticks[slot], seconds[slot], intervals, t, event.market_seq)
+        _stamp_event(event, symbol, ticks[slot], seconds[slot], intervals, lateness_ns)
         event.own_print = 0

@@ -35,7 +35,6 @@ _REJECTED = int(EventKind.ORDER_REJECTED)
 _EXPIRED = int(EventKind.ORDER_EXPIRED)
 _DONE_FOR_DAY = int(EventKind.ORDER_DONE_FOR_DAY)
 _SUSPENDED = int(EventKind.ORDER_SUSPENDED)
-_RESUMED = int(EventKind.ORDER_RESUMED)
 _FILLED = int(EventKind.ORDER_FILLED)
 _BUSTED = int(EventKind.FILL_BUSTED)
 _CORRECTED = int(EventKind.FILL_CORRECTED)
@@ -196,7 +195,7 @@ def _fold_life(order: Row, event: Row, filled: float) -> None:
         order.life = _S_DONE
     elif kind == _SUSPENDED:
         order.life = _S_SUSPENDED
-    elif kind == _RESUMED:
+    else:
         order.life = _S_PARTIAL if filled > 0.0 else _S_NEW
 
 
@@ -302,8 +301,7 @@ def _fold_fill(tables: Tables, slot: int, at: int, terms: Table) -> None:
         order.first_fill = at
     fill_terms(terms, order, event)
     _share_fill(tables, slot, at, terms, 1.0)
-    if event.mids >= 0:
-        add_fill_horizons(tables, slot, at)
+    add_fill_horizons(tables, slot, at)
     filled = tables.sums[slot, QTY, 0]
     if event.order_qty == event.order_qty and order.order_qty != order.order_qty:
         order.order_qty = event.order_qty
@@ -478,8 +476,6 @@ def refold(tables: Tables, slot: int, terms: Table) -> None:
 def adopt(tables: Tables, slot: int, parent_key: int, root: int) -> None:
     """Link an order to its parent and hand the parent what the order has traded so far."""
     parent = slot_of(tables, parent_key, root)
-    if parent == slot:
-        return
     generations = 1 + tables.orders[slot].below
     probe = parent
     while probe >= 0:

@@ -166,7 +166,7 @@ def take_event(
         refold(tables, slot, terms)
     else:
         fold_one(tables, slot, at, terms)
-    if event.stamp_flags & _STAMPED_LATE or event.t_eff - event.ts_event > 5_000_000_000:
+    if event.stamp_flags & _STAMPED_LATE:
         order.flags |= _LATE
     return True, again
 
@@ -243,9 +243,8 @@ def process(
                 continue
         if row.kind < _MARK and _held(row, watermark, interval_ns):
             later[i] = WAIT
-            if held < holding.shape[0]:
-                holding[held] = row.root
-                held += 1
+            holding[held] = row.root
+            held += 1
             continue
         most = MOST_ROWS * (tables.used[MOST_VENUES] + 2)
         if count + MOST_ROWS > room or venue_start[count] + most > venue_key.shape[0]:

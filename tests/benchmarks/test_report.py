@@ -5,13 +5,13 @@ import pytest
 
 from benchmarks.__main__ import benchmarks
 from benchmarks.compare import differences
-from benchmarks.report import Timing, parser, show, timed
+from benchmarks.report import Timing, apart, parser, peak_mb, show, timed
 
 KEY = ("order_id", "seq")
 
 
-def frame(**columns: list) -> pl.DataFrame:
-    return pl.DataFrame({"order_id": ["A", "B"], "seq": [1, 1]} | columns)
+def frame(**columns: list) -> pl.LazyFrame:
+    return pl.LazyFrame({"order_id": ["A", "B"], "seq": [1, 1]} | columns)
 
 
 def test_figures_are_one_json_object_with_the_machine(capsys):
@@ -89,3 +89,13 @@ def test_rows_that_are_missing_are_named():
         differences(frame(), frame().head(1), KEY)
     with pytest.raises(ValueError, match="one side only: twap"):
         differences(frame(twap=[1.0, 2.0]), frame(), KEY)
+
+
+def test_memory_is_that_of_the_way_itself():
+    held = bytearray(200_000_000)
+
+    result, peak = apart(len, "four")
+
+    assert result == 4
+    assert 5.0 < peak < 190.0
+    assert peak_mb() > len(held) / 1e6

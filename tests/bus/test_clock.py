@@ -135,3 +135,11 @@ def test_an_error_of_the_clock_thread_is_raised_where_it_was_started(bus):
 
     with pytest.raises(BusError, match="took over"):
         live()
+
+
+def test_a_clock_ends_in_peace_when_the_bus_is_gone(own_server):
+    bus = open_bus(own_server.url)
+    bus.set_up(dict.fromkeys(Topic, 1), 16)
+    with ClockWriter(bus) as clock:
+        clock.tick(0)
+        own_server.kill()

@@ -5,7 +5,7 @@ import redis
 
 from bus.base import START, Outgoing
 from bus.connect import open_bus
-from bus.publish import Publisher, publish
+from bus.publish import Publisher, publish, publish_columns
 from domain.errors import BusDown, BusError, Refused
 from domain.keys import partition_of
 from domain.topics import ARROW_TYPE, BUS_META, stream_key
@@ -243,3 +243,44 @@ def test_a_publisher_keeps_its_events_while_the_bus_is_away(own_server):
 
     assert publisher.flush() == 1
     assert len(bodies(bus, (Topic.MARKET_DATA, partition_of("IBM", 2)))) == 1
+
+
+def test_a_wrong_password_is_a_refusal_and_not_an_outage(own_server):
+    bus = open_bus(own_server.url)
+    bus.ping()
+    redis.Redis.from_url(own_server.url).config_set("requirepass", "right")
+
+    with pytest.raises(BusError) as caught:
+        open_bus(own_server.url).ping()
+
+    assert not isinstance(caught.value, BusDown)
+
+
+def test_a_full_server_is_an_outage_that_passes(own_server):
+    bus = open_bus(own_server.url)
+    bus.set_up(dict.fromkeys(Topic, 1), 16)
+    client = redis.Redis.from_url(own_server.url)
+    client.config_set("maxmemory", "1")
+
+    with pytest.raises(BusDown, match="does not answer"):
+        say(bus, "a")
+    client.config_set("maxmemory", "0")
+
+    assert say(bus, "a")
+
+
+def test_nothing_to_append_trim_or_read_is_no_error(bus):
+    assert bus.append([]) == []
+    assert bus.trim(ORDERS0, START) == 0
+    assert bus.reader().read({}, 10, 0) == {}
+
+
+def test_columns_of_one_partition_travel_as_one_message(bus):
+    publish_columns(bus, Topic.ORDERS, 1, b"ARROW")
+    publisher = Publisher(bus)
+    publisher.add_raw(Topic.ORDERS, 0, b"not json")
+    publisher.flush()
+
+    [message] = bus.reader().read({(Topic.ORDERS, 1): START}, 9, 0)[Topic.ORDERS, 1]
+    assert (message.body, message.content_type) == (b"ARROW", ARROW_TYPE)
+    assert bodies(bus) == [b"not json"]

@@ -69,7 +69,9 @@ def test_musl_is_refused_with_what_to_use_instead():
 @pytest.mark.parametrize(("free_mb", "state"), [(50, "fail"), (500, "warn"), (5000, "ok")])
 def test_a_full_disk_is_noticed(monkeypatch, tmp_path, free_mb, state):
     monkeypatch.setattr(
-        checks.shutil, "disk_usage", lambda _: checks.shutil._ntuple_diskusage(0, 0, free_mb * 10**6)
+        checks.shutil,
+        "disk_usage",
+        lambda _: checks.shutil._ntuple_diskusage(0, 0, free_mb * 10**6),
     )
 
     assert check_disk(tmp_path).state == state

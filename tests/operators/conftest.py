@@ -11,7 +11,7 @@ from domain.batch import Batch, Input
 from domain.columns import EVENT, MARKET
 from domain.events import AlgoParams, MarketMessage, OrderMessage
 from domain.instants import END_OF_TIME, NO_TIME, format_rfc3339
-from domain.keys import GROUP_KEYS, key_of
+from domain.keys import key_of
 from domain.reasons import Reason
 from domain.rows import ORDER_METRICS, STATUS_METRICS, Rows
 from domain.vocabulary import Topic

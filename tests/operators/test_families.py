@@ -42,8 +42,10 @@ def test_a_family_adds_up_over_all_its_generations(tape, lab, generations, batch
     for name, more in family:
         tape.accept(0, 10_000, name, **more)
     bottom, more = family[-1]
-    for i in range(120):
-        tape.fill(1 + 0.01 * i, 5, 10.0 + 0.01 * i, f"e{i}", order_id=bottom, venue=f"V{i}", **more)
+    for i in range(60):
+        tape.fill(
+            1 + 0.01 * i, 10, 10.0 + 0.02 * i, f"e{i}", order_id=bottom, venue=f"V{i}", **more
+        )
     whole = tape.batches()
     desk = lab.Desk()
     desk.push(whole[0], *lab.cut(whole[2], batches))
@@ -54,8 +56,8 @@ def test_a_family_adds_up_over_all_its_generations(tape, lab, generations, batch
     for name, _ in family:
         found = lab.record(desk.rows, name)
         assert found["cum_qty"] == 600
-        assert found["avg_px"] == pytest.approx(10.595)
-        assert found["fills"] == 120
+        assert found["avg_px"] == pytest.approx(10.59)
+        assert found["fills"] == 60
 
 
 @pytest.mark.parametrize("top_first", [True, False])
@@ -65,8 +67,8 @@ def test_a_family_deeper_than_any_desk_has_is_cut_not_lost(tape, lab, top_first)
     for name, more in family if top_first else family[::-1]:
         tape.accept(0, 10_000, name, **more)
     bottom, more = family[-1]
-    for i in range(200):
-        tape.fill(1 + 0.01 * i, 5, 10.0, f"e{i}", order_id=bottom, venue=f"V{i}", **more)
+    for i in range(50):
+        tape.fill(1 + 0.01 * i, 20, 10.0, f"e{i}", order_id=bottom, venue=f"V{i}", **more)
     desk = lab.Desk()
     whole = tape.batches()
     desk.push(whole[0], whole[2])
@@ -78,25 +80,70 @@ def test_a_family_deeper_than_any_desk_has_is_cut_not_lost(tape, lab, top_first)
     assert MOST_ROWS >= DEEPEST, "every generation has its row"
 
 
-def test_an_order_that_traded_alone_brings_its_trades_into_a_deep_family(tape, lab):
+@pytest.mark.parametrize("batches", [1, 3, 30])
+def test_an_order_that_traded_alone_brings_its_trades_into_a_deep_family(tape, lab, batches):
     tape.quote(-1, 9.9, 10.1)
     family = chain(8)
     for name, more in family[:-1]:
         tape.accept(0, 10_000, name, **more)
     tape.accept(0.1, 10_000, "G7", root_order_id="G0")
-    for i in range(200):
-        tape.fill(1 + 0.01 * i, 2, 10.0, f"e{i}", order_id="G7", root_order_id="G0",
+    for i in range(100):
+        tape.fill(1 + 0.01 * i, 4, 10.0, f"e{i}", order_id="G7", root_order_id="G0",
                   venue=f"V{i % 50}")  # fmt: skip
     tape.say("order_replaced", 5, "G7", order_qty=20_000.0, **family[7][1])
     desk = lab.Desk()
     whole = tape.batches()
-    desk.push(whole[0], whole[2])
+    desk.push(whole[0], whole[5])
+    for piece in lab.cut(whole[2], batches):
+        desk.push(piece)
+        check_room(desk)
     check_room(desk)
     desk.push(*whole[1::2])
 
     for name, _ in family:
         found = lab.record(desk.rows, name)
-        assert (found["cum_qty"], found["fills"]) == (400, 200), name
+        assert (found["cum_qty"], found["fills"]) == (400, 100), name
+
+
+@pytest.mark.parametrize("batches", [1, 4])
+def test_a_parent_that_joins_a_family_late_brings_its_children_along(tape, lab, batches):
+    tape.quote(-1, 9.9, 10.1)
+    root = {"root_order_id": "G0"}
+    tape.accept(0, 1000, "P", **root)
+    for i in range(60):
+        tape.accept(0.1, 100, f"C{i}", parent_order_id="P", **root)
+        tape.fill(1 + 0.01 * i, 2, 10.0, "e", order_id=f"C{i}", parent_order_id="P",
+                  venue=f"V{i}", **root)  # fmt: skip
+    for name, more in chain(5):
+        tape.accept(2, 1000, name, **more)
+    tape.say("order_replaced", 3, "P", order_qty=1000.0, parent_order_id="G4", **root)
+    desk = lab.Desk()
+    whole = tape.batches()
+    desk.push(whole[0], whole[5])
+    for piece in lab.cut(whole[2], batches):
+        desk.push(piece)
+        check_room(desk)
+    desk.push(whole[1], whole[3])
+
+    for name in ("P", "G4", "G0"):
+        assert lab.record(desk.rows, name)["cum_qty"] == 120, name
+
+
+def test_an_order_said_to_have_several_parents_keeps_the_first(tape, lab):
+    tape.quote(-1, 9.9, 10.1)
+    family = {"order_id": "C", "root_order_id": "P0"}
+    for i in range(4):
+        tape.accept(0, 100, f"P{i}", root_order_id="P0")
+    tape.say("order_suspended", 0.5, "C", root_order_id="P0")
+    for i in range(40):
+        tape.fill(1 + 0.01 * i, 1, 10.0, f"e{i}", parent_order_id=f"P{i % 4}", **family)
+    desk = lab.Desk()
+    whole = tape.batches()
+    desk.push(whole[0], whole[2], *whole[1::2])
+    check_room(desk)
+
+    executed = [lab.record(desk.rows, f"P{i}")["cum_qty"] for i in range(4)]
+    assert executed == [40, 0, 0, 0]
 
 
 def test_a_child_with_children_of_its_own_hands_their_trades_on(tape, run, lab):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from bytewax.dataflow import Dataflow
 from bytewax.recovery import RecoveryConfig, init_db_dir
-from bytewax.testing import TestingSink, TestingSource, cluster_main
+from bytewax.testing import TestingSink, TestingSource, cluster_main, run_main
 
 from dataflows.graph import FLOW_ID, STEP_IDS, monitor_graph
 from domain.batch import Batch, DeadLetter
@@ -89,7 +89,11 @@ def test_the_rows_do_not_depend_on_the_number_of_workers(by_hand, lab, workers):
     batches, expected = by_hand
     rows, dead = [], []
 
-    cluster_main(graph(lab, copies(batches), rows, dead), [], 0, worker_count_per_proc=workers)
+    flow = graph(lab, copies(batches), rows, dead)
+    if workers == 1:
+        run_main(flow)
+    else:
+        cluster_main(flow, [], 0, worker_count_per_proc=workers)
 
     assert outcome(lab, rows) == expected
     assert len(expected[1]) == 20

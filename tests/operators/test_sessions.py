@@ -213,3 +213,40 @@ def test_groups_wait_only_for_the_partitions_that_feed_them():
     assert settings.feeds(4) == ([0], [2, 3], [4, 5])
     assert settings.feeds(5) == ([1], [2, 3], [4, 5])
     assert MarketSettings(inputs[2:]).feeds(5) == ([], [2, 3], [4, 5])
+
+
+def test_a_calendar_may_come_from_the_reference_topic(tape, lab, clock):
+    inputs = (*lab.INPUTS, Input(3, Topic.REFERENCE, 0))
+    record = b'{"type":"reference","symbol":"X","calendar":"XNYS"}'
+    tape.quote(clock(CLOSE, -100), 9.9, 10.1)
+    tape.accept(clock(CLOSE, -60), 100)
+    tape.quote(clock(HALF_OPEN, 1), 11.9, 12.1)
+    tape.fill(clock(HALF_OPEN, 21), 100, 12.0, "e1")
+    whole = tape.batches()
+    results = []
+    for market_first in (False, True):
+        desk = lab.Desk(MarketSettings(inputs, mark_interval_ns=3600 * SECOND))
+        reference = Batch(3, references=[record, record], watermark=lab.T0)
+        ends = [whole[1], whole[3], whole[5], Batch(3, watermark=whole[2].watermark, ended=True)]
+        desk.push(*([whole[0], reference] if market_first else [reference, whole[0]]))
+        desk.restart()
+        desk.push(whole[2], *ends)
+        results.append(lab.finals(desk.rows).tobytes())
+        twap = lab.record(desk.rows)["twap"]
+        assert twap == pytest.approx((10 * 61 + 12 * 20) / 81)
+
+    assert results[0] == results[1]
+
+
+def test_a_symbol_known_before_its_calendar_takes_it_over(tape, lab, clock):
+    inputs = (*lab.INPUTS, Input(3, Topic.REFERENCE, 0))
+    tape.accept(clock(OPEN, -600), 100)
+    orders = lab.effective(tape.batch(1, tape.orders))
+    record = b'{"type":"reference","symbol":"X","calendar":"XNYS"}'
+    desk = lab.Desk(MarketSettings(inputs))
+    desk.push(Batch(0, watermark=lab.T0), orders)
+    desk.restart()
+    desk.push(Batch(3, references=[record], watermark=lab.T0))
+    desk.push(*(Batch(i, watermark=orders.watermark + SECOND) for i in range(4)))
+
+    assert lab.last_status(desk.rows)["arrival_mid"] == "PENDING"

@@ -12,7 +12,7 @@ from operators.orders.logic import OrderLogic, OrderSettings
 from operators.orders.tables import VERSION, new_tables, pack, unpack
 
 
-def thousands_of_orders(tape, orders=2400):
+def thousands_of_orders(tape, orders=1500):
     tape.quote(-1, 9.9, 10.1)
     for i in range(orders):
         family = (
@@ -48,7 +48,7 @@ def test_thousands_of_orders_resume_where_they_were(tape, lab):
         )  # fmt: skip
 
     assert results[0] == results[1]
-    assert len(results[0][1]) == 2400
+    assert len(results[0][1]) == 1500
 
 
 def test_snapshots_hold_no_class_of_ours(tape, lab):

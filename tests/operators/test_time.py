@@ -45,8 +45,8 @@ def drain(lab, tape, order):
     for source in order:
         if parts[source]:
             desk.push(parts[source].pop(0))
-    for source in parts:
-        desk.push(*parts[source])
+    for rest in parts.values():
+        desk.push(*rest)
     desk.push(*whole[1::2])
     return lab.finals(desk.rows), lab.records(desk.rows)
 
@@ -137,22 +137,40 @@ def test_a_late_tick_acts_when_it_was_stored_and_an_old_quote_is_dropped(tape, l
     assert found["bid"].tolist() == [9.9, 9.9, 10.9]
 
 
-def test_a_late_fill_meets_the_market_of_its_own_time_and_is_flagged(tape, run, lab):
+def late_fill(tape, t, px):
     tape.quote(0, 9.9, 10.1)
     tape.accept(1, 100)
     tape.quote(4, 10.9, 11.1)
     tape.quote(20, 11.9, 12.1)
     tape.fill(21, 50, 12.1, "e2")
-    tape.fill(3, 50, 10.1, "e1")
+    tape.fill(t, 50, px, "e1")
+
+
+def test_a_late_fill_meets_the_market_of_its_own_time(tape, run, lab):
+    late_fill(tape, 17, 11.1)
 
     rows = run(tape)
     found = lab.record(rows)
 
     assert found["effective_spread_exec_mid_bps"] == pytest.approx(
-        2 * (0.1 + 0.1) / (10.0 + 12.0) * 1e4
+        2 * (0.1 + 0.1) / (11.0 + 12.0) * 1e4
+    )
+    assert not found["anomalies"] & Anomaly.LATE
+    assert lab.last_status(rows)["restated"] == 1
+
+
+def test_a_fill_later_than_allowed_meets_the_oldest_market_that_is_kept_and_is_flagged(
+    tape, run, lab
+):
+    late_fill(tape, 3, 10.1)
+
+    found = lab.record(run(tape))
+
+    # 5 s behind the 21 s at which it was stored the mid was 11, not the 10 of its own time
+    assert found["effective_spread_exec_mid_bps"] == pytest.approx(
+        2 * (10.1 - 11.0 + 12.1 - 12.0) / (11.0 + 12.0) * 1e4
     )
     assert found["anomalies"] & Anomaly.LATE
-    assert lab.last_status(rows)["restated"] == 1
 
 
 def test_marks_lie_at_the_familys_own_phase_and_stop_with_the_input(tape, run, lab):

@@ -5,7 +5,7 @@ import pytest
 
 from domain.batch import Batch
 from domain.instants import SECOND
-from domain.keys import key_of
+from domain.keys import group_of, key_of
 from domain.vocabulary import Anomaly
 from operators.orders.tables import pack
 
@@ -73,7 +73,7 @@ def waiting(tape, lab):
     return build
 
 
-@pytest.mark.parametrize("fills", [10, 120, 700])
+@pytest.mark.parametrize("fills", [10, 80, 400])
 def test_showing_what_waits_leaves_the_state_as_it_was(waiting, lab, fills):
     desk, events = waiting(fills)
     before = states(desk)
@@ -179,3 +179,58 @@ def test_the_wait_begins_when_the_source_read_the_event(tape, lab):
     replayed = lab.Desk()
     replayed.push(lab.effective(tape.batch(1, tape.orders)))
     assert all(s.notify_at() is None for s in replayed.market.values()), "files have no wait"
+
+
+def test_other_families_of_the_group_are_left_alone(tape, lab):
+    roots = [f"R{i}" for i in range(999) if group_of(f"R{i}") == 5][:400]
+    tape.quote(-1, 9.9, 10.1)
+    for root in roots:
+        family = {"parent_order_id": root, "root_order_id": root}
+        tape.accept(0, 100, root)
+        tape.fill(1, 10, 10.0, "e", order_id=f"{root}.1", venue="V", **family)
+    whole = tape.batches()
+    desk = lab.Desk()
+    desk.push(whole[0], whole[2], *(Batch(i, watermark=lab.T0 + 5 * SECOND) for i in range(3)))
+    before = states(desk)
+    later = lab.Tape()
+    for root in roots[:300]:
+        later.say("order_suspended", 6, root)
+    desk.push(
+        lab.effective(later.batch(1, later.orders, ordinal=5000, ingest=lab.T0 + 7 * SECOND)),
+        Batch(2, watermark=lab.T0 + 9 * SECOND),
+    )
+
+    shown = lab.statuses(desk.wait())
+
+    assert set(shown["order"].tolist()) == {key_of(root) for root in roots[:300]}
+    assert states(desk) == before
+
+
+def test_an_order_of_hundreds_of_events_is_tried_whole(tape, lab):
+    tape.quote(-1, 9.9, 10.1)
+    tape.accept(0, 1000, "A")
+    for i in range(300):
+        tape.say("order_pending_cancel" if i % 2 else "cancel_rejected", 1, "A", seq=i)
+    whole = tape.batches()
+    desk = lab.Desk()
+    desk.push(whole[0], whole[2], *(Batch(i, watermark=lab.T0 + 5 * SECOND) for i in range(3)))
+    before = states(desk)
+    later = lab.Tape()
+    later.fill(6, 1, 10.0, "x", order_id="A", venue="W")
+    events = later.batch(1, later.orders, ordinal=900, ingest=lab.T0 + 7 * SECOND)
+    desk.push(lab.effective(events), Batch(2, watermark=lab.T0 + 9 * SECOND))
+    assert len(lab.statuses(desk.wait())) == 1
+    assert states(desk) == before
+
+
+def test_a_market_that_stays_silent_shows_only_what_is_new(tape, lab):
+    """Two partitions wait: what one of them has shown is not sent again with the other's."""
+    tape.accept(1, 100, "A")
+    tape.say("route_sent", 1.5, "A", route_id="r", order_qty=10.0)
+    desk = lab.Desk()
+    ingest = lab.T0 + 2 * SECOND
+    desk.push(lab.effective(tape.batch(1, tape.orders, ingest=ingest)))
+    assert len(lab.statuses(desk.wait())) == 1
+    desk.push(lab.effective(tape.batch(2, tape.routes, ingest=ingest)))
+    desk.wait()
+    assert all(not len(logic._provisional()) for logic in desk.market.values())

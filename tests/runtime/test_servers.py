@@ -16,7 +16,7 @@ import pytest
 import redis
 
 from domain.errors import ServerError
-from runtime import private_dirs, valkey
+from runtime import private_dirs, servers, valkey
 from runtime.addresses import Servers, find_servers, needed
 from runtime.private_dirs import Lock, base_dir, make_private_dir, own_dir
 from runtime.servers import EmbeddedServer, open_servers
@@ -94,6 +94,13 @@ def test_a_kept_bus_has_its_messages_after_a_restart(tmp_path):
     with open_servers(data_dir=tmp_path / "data") as found:
         assert client(found.bus_url).xlen("s") == 1
         assert client(found.status_url).dbsize() == 0
+
+
+def test_a_relative_folder_is_taken_from_where_the_command_ran(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    with EmbeddedServer("bus", durable=True, data_dir=Path("data")) as server:
+        assert client(server.url).config_get("dir") == {"dir": str(tmp_path / "data" / "bus")}
 
 
 def test_what_was_acknowledged_survives_kill_9(tmp_path):
@@ -269,4 +276,21 @@ def test_a_machine_without_the_program_is_told(monkeypatch):
     monkeypatch.setattr(valkey, "get_binary_path", none)
 
     with pytest.raises(ServerError, match="no embedded server on this machine: Unsupported"):
+        EmbeddedServer("bus", durable=False).start()
+
+
+def test_a_server_that_ignores_the_polite_request_is_killed():
+    server = EmbeddedServer("bus", durable=False).start()
+    pid = server.pid
+    os.kill(pid, signal.SIGSTOP)
+
+    server.stop(timeout_s=0.2)
+
+    assert is_gone(pid)
+
+
+def test_a_program_that_cannot_be_run_is_told(monkeypatch):
+    monkeypatch.setattr(servers.sys, "executable", "/nowhere/python")
+
+    with pytest.raises(ServerError, match=r"cannot run .*nowhere"):
         EmbeddedServer("bus", durable=False).start()

@@ -10,8 +10,9 @@ from bus.repeats import Repeats
 from domain.batch import DeadLetter
 from domain.errors import BusError
 from domain.instants import NO_TIME
-from domain.keys import partition_of
+from domain.keys import GROUP_KEYS, partition_of
 from domain.reasons import DeadLetterReason
+from domain.rows import Rows
 from domain.topics import event_id
 from domain.vocabulary import Topic
 from sinks import bus_writer
@@ -153,3 +154,15 @@ def test_only_the_last_ids_are_remembered():
     repeats = Repeats(room=2)
 
     assert [repeats.is_new(i) for i in "aabcab"] == [True, False, True, True, True, True]
+
+
+def test_rows_without_an_order_write_nothing_and_writers_share_the_groups(bus):
+    sink = BusWriterSink(bus, parts=2)
+    part = sink.build_part("updates", "00", None)
+    part.write_batch([Rows()])
+    part.close()
+
+    assert updates(bus) == []
+    assert sink.list_parts() == ["00", "01"]
+    assert [sink.part_fn(key) for key in GROUP_KEYS] == list(range(16))
+    assert DeadLetterSink(bus).list_parts() == ["00"]

@@ -13,6 +13,7 @@ from bytewax.testing import TestingSource, run_main
 
 from domain.errors import ConfigurationError, InputError, RecoveryError
 from domain.keys import GROUP_KEYS
+from sinks import part_files
 from sinks.columnar import ColumnarSink, RowKind
 
 SUFFIXES = ["parquet", "arrow", "ndjson", "csv"]
@@ -219,3 +220,25 @@ def test_a_flow_that_breaks_and_resumes_writes_every_row_once(tmp_path, full_row
         )
 
     assert [record["order_id"] for record in read(path)] == [f"A{i}" for i in range(8)]
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "arrow"])
+def test_many_rows_are_written_while_the_part_is_still_open(
+    tmp_path, full_rows, suffix, monkeypatch
+):
+    monkeypatch.setattr(part_files, "_ROWS_OF_A_GROUP", 2)
+    rows = [full_rows(f"A{i}") for i in range(7)]
+
+    found = write(tmp_path / f"x.{suffix}", RowKind.ORDERS, *rows, resumable=False)
+
+    assert [record["order_id"] for record in found] == [f"A{i}" for i in range(7)]
+
+
+def test_a_slow_disk_makes_the_flow_wait_and_loses_nothing(tmp_path, full_rows):
+    part = ColumnarSink(tmp_path / "x.ndjson", RowKind.FILLS).build_part("file", "00", None)
+    for i in range(30):
+        part.write_batch([full_rows(f"A{i}")])
+        assert len(part._unwritten) <= 4
+    part.close()
+
+    assert len(read(tmp_path / "x.ndjson")) == 30

@@ -429,3 +429,22 @@ def test_a_flow_reads_every_partition_to_its_end(bus):
     assert sum(len(b.events) for b in seen) == 100
     assert sum(len(b.market) for b in seen) == 1000
     assert sorted(b.source for b in seen if b.ended) == [0, 1, 2, 3, 4]
+
+
+def test_a_replay_ends_at_its_end_even_inside_one_read(bus):
+    publish(bus, [accepted("A"), accepted("B")])
+    part = BusSource(bus, [ORDERS], stop_at_end=True).build_part("source", "orders/0", None)
+    deadline = time.monotonic() + 10
+    while part._buffer.end is None or len(part._buffer) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    publish(bus, [accepted("C")])
+    while len(part._buffer) < 3:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+    batches = collect(part, lambda _: False)
+
+    assert order_ids(batches) == ["A", "B"]
+    assert part.snapshot()[2] == 2
+    part.close()

@@ -1,0 +1,193 @@
+"""The demo as its user runs it: real servers, a real worker, and nothing left behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from cli.child import Child
+from cli.demo_feed import PublishedAt
+from cli.demo_run import is_ready
+from cli.demo_tally import Tally
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE_S = 240
+
+
+@pytest.fixture
+def home(tmp_path_factory):
+    """A folder of its own for sockets, so that only this test's servers are found."""
+    return tmp_path_factory.mktemp("d")
+
+
+@pytest.fixture
+def environment(home):
+    return {**os.environ, "XDG_RUNTIME_DIR": str(home), "TMPDIR": str(home), "COLUMNS": "200"}
+
+
+@pytest.fixture
+def start(environment):
+    started: list[subprocess.Popen[str]] = []
+
+    def demo(*arguments: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "cli.main", "demo", *arguments],
+            cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        started.append(process)
+        return process
+
+    yield demo
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def wait_for(what: Callable[[], object], process: subprocess.Popen[str]) -> None:
+    until = time.monotonic() + PATIENCE_S
+    while not what():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
+def descendants(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    return psutil.Process(process.pid).children(recursive=True)
+
+
+def all_gone(processes: list[psutil.Process]) -> bool:
+    _, alive = psutil.wait_procs(processes, timeout=15)
+    return not [p for p in alive if p.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_the_demo_ends_by_itself_with_its_figures(start, home):
+    process = start("--seconds", "4", "--json", "--events-per-s", "100", "--open-orders", "8")
+
+    out, err = process.communicate(timeout=PATIENCE_S)
+
+    assert process.returncode == 0, err
+    [line] = out.splitlines()
+    found = json.loads(line)
+    assert found["seconds"] >= 4
+    assert found["orders"] > 0
+    assert found["updates"] >= found["orders"]
+    assert found["dead_letters"] == 0
+    assert found["published_total"] > 100
+    assert found["latency_count"] > 0
+    assert 0 < found["latency_p50_ms"] <= found["latency_p99_ms"]
+    assert not found["interrupted"]
+    assert [p for p in home.iterdir() if p.name.startswith("execmon-demo-")] == []
+
+
+def test_the_demo_can_be_watched_from_another_terminal_and_ends_on_ctrl_c(start, environment):
+    def other(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "cli.main", *arguments],
+            cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+
+    process = start()
+    orders: list[dict[str, object]] = []
+
+    def shown() -> bool:
+        done = other("watch", "--once", "--json")
+        if done.returncode == 0:
+            orders[:] = json.loads(done.stdout)["orders"]
+        return bool(orders)
+
+    wait_for(shown, process)
+    one = other("status", str(orders[0]["order_id"]), "--json")
+    second = other("clock", "--seconds", "1")
+    children = descendants(process)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+
+    assert json.loads(one.stdout)["order_id"] == orders[0]["order_id"]
+    assert second.returncode == 4
+    assert process.returncode == 0, err
+    assert "Traceback" not in err
+    assert [line.split()[0] for line in out.splitlines()[-6:]] == [
+        "orders", "fills", "updates", "latency", "latency", "dead",
+    ]  # fmt: skip
+    assert len(children) >= 3
+    assert all_gone(children)
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGKILL, -9)])
+def test_no_process_is_left_however_the_demo_dies(start, signum, code):
+    process = start()
+    wait_for(lambda: len(descendants(process)) >= 3, process)
+    children = descendants(process)
+
+    process.send_signal(signum)
+    process.communicate(timeout=60)
+
+    assert process.returncode == code
+    assert all_gone(children)
+
+
+def test_a_worker_that_does_not_start_is_said_in_its_own_words(start, environment):
+    environment["EXECMON_GROUPS"] = "2"
+    environment["EXECMON_PARTITIONS"] = "4"
+
+    process = start("--seconds", "2")
+    _, err = process.communicate(timeout=PATIENCE_S)
+
+    assert process.returncode == 2
+    assert "partitions" in err
+
+
+def test_a_child_is_gone_after_its_block_whatever_it_does(tmp_path):
+    stubborn = (
+        "import signal, time; signal.signal(2, signal.SIG_IGN); "
+        "print('up', flush=True); time.sleep(99)"
+    )
+    log = tmp_path / "log"
+
+    with Child([sys.executable, "-c", stubborn], os.environ, log) as child:
+        while "up" not in child.last_words():
+            time.sleep(0.02)
+        process = psutil.Process(child.pid)
+        assert child.exit_code is None
+
+    assert not process.is_running()
+
+
+def test_readiness_is_one_event_of_the_workers_log(tmp_path):
+    log = tmp_path / "log"
+    log.write_text('compiling ready kernels\n{"event": "starting"}\n[1]\n')
+    assert not is_ready(log)
+    log.write_text('{"event": "starting"}\n{"event": "ready", "inputs": 20}\n')
+    assert is_ready(log)
+
+
+def test_an_events_publication_is_taken_once_and_forgotten_in_time():
+    times = PublishedAt()
+    times.note([("A", 1)], 10**9)
+    times.note([("A", 1), ("B", 2)], 2 * 10**9)
+
+    assert times.take(("A", 1)) == 10**9
+    assert times.take(("A", 1)) is None
+    times.note([("C", 3)], 200 * 10**9)
+    assert times.take(("B", 2)) is None
+    assert times.take(("C", 3)) == 200 * 10**9
+
+
+class _NoClient:
+    def pubsub(self, **_: object) -> None:
+        return None
+
+
+def test_no_latency_without_a_timed_event():
+    tally = Tally(_NoClient(), PublishedAt())
+
+    assert tally.latencies().p99_ms is None
+    assert (tally.orders, tally.fills, tally.updates) == (0, 0, 0)

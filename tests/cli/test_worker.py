@@ -1,0 +1,116 @@
+import sys
+import threading
+
+import pytest
+
+from bus.base import START
+from bus.clock import ClockWriter
+from bus.connect import open_bus
+from cli.worker import FLOW, command, environment, prepare_recovery
+from domain.errors import RecoveryError
+from domain.vocabulary import INPUT_TOPICS, Topic
+from runtime.addresses import Servers
+from runtime.servers import EmbeddedServer
+from runtime.settings import load_settings
+
+
+def test_the_engine_runs_the_monitor_with_the_settings_epoch(tmp_path):
+    settings = load_settings({"epoch_s": 2.0, "recovery_dir": str(tmp_path)}, env={})
+
+    argv = command(settings, workers=2, more=["-i", "0", "-a", "a:1;b:2"])
+
+    assert argv[:4] == [sys.executable, "-m", "bytewax.run", FLOW]
+    for pair in (["-s", "2"], ["-w", "2"], ["-r", str(tmp_path)], ["-i", "0"], ["-a", "a:1;b:2"]):
+        at = argv.index(pair[0])
+        assert argv[at : at + 2] == pair
+
+
+def test_a_worker_without_a_recovery_folder_keeps_no_snapshots():
+    assert "-r" not in command(load_settings({}, env={}))
+
+
+def test_the_worker_is_told_the_addresses_that_were_found(tmp_path):
+    settings = load_settings({"recovery_dir": str(tmp_path)}, env={})
+
+    env = environment(settings, Servers("unix:///b", "unix:///s"), EXECMON_LOG_FORMAT="json")
+
+    assert env["EXECMON_BUS_URL"] == "unix:///b"
+    assert env["EXECMON_STATUS_URL"] == "unix:///s"
+    assert env["EXECMON_RECOVERY_DIR"] == str(tmp_path)
+    assert env["EXECMON_LOG_FORMAT"] == "json"
+
+
+def test_a_recovery_store_is_made_once_and_then_kept(tmp_path):
+    folder = tmp_path / "a" / "b"
+
+    prepare_recovery(folder)
+    [part] = folder.iterdir()
+    part.write_bytes(b"kept")
+    prepare_recovery(folder)
+
+    assert part.read_bytes() == b"kept"
+
+
+def test_a_recovery_folder_that_cannot_be_made_is_said(tmp_path):
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(RecoveryError, match="cannot use the recovery folder"):
+        prepare_recovery(tmp_path / "file" / "below")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--process-id", "0"], "go together"),
+        (["--addresses", "a:1"], "go together"),
+        (["--process-id", "2", "--addresses", "a:1;b:2"], "must be below the 2 addresses"),
+        (["--bus-url", "ftp://bus"], "expected embedded or one of"),
+        (["--workers", "99"], "--workers"),
+    ],
+)
+def test_a_wrong_cluster_is_refused_in_words(execmon, arguments, words):
+    refused = execmon("worker", *arguments)
+
+    assert refused.code == 2
+    assert words in refused.err
+
+
+@pytest.fixture(scope="module")
+def bus_url():
+    with EmbeddedServer("bus", durable=True) as server:
+        yield server.url
+
+
+def test_the_clock_moves_every_partition_of_the_inputs(execmon, bus_url):
+    done = execmon("clock", "--bus-url", bus_url, "--seconds", "0.8")
+
+    assert done.code == 0
+    assert "writing clock messages every 250 ms" in done.err
+    bus = open_bus(bus_url)
+    for topic in INPUT_TOPICS:
+        for partition in range(bus.partitions(topic)):
+            assert bus.lag((topic, partition), START) >= 3
+    assert bus.lag((Topic.DEAD_LETTER, 0), START) == 0
+    bus.close()
+
+
+def test_a_second_clock_is_refused(execmon, bus_url):
+    bus = open_bus(bus_url)
+    stop = threading.Event()
+    with ClockWriter(bus) as writer:
+        thread = threading.Thread(target=writer.run, args=(stop,))
+        thread.start()
+        refused = execmon("clock", "--bus-url", bus_url, "--seconds", "1")
+        stop.set()
+        thread.join()
+    bus.close()
+
+    assert refused.code == 4
+    assert "a clock writer is already running" in refused.err
+
+
+def test_a_bus_that_is_away_ends_the_clock_with_4(execmon, tmp_path):
+    refused = execmon("clock", "--bus-url", f"unix://{tmp_path}/no.sock", "--seconds", "1")
+
+    assert refused.code == 4
+    assert "does not answer" in refused.err

@@ -1,0 +1,145 @@
+"""A worker on the bus is killed in mid-replay and started again: every number is kept."""
+
+import itertools
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from bus.base import START
+from bus.clock import ClockWriter
+from bus.connect import open_bus
+from bus.publish import Publisher
+from cli.worker import command, environment, prepare_recovery
+from domain.instants import SECOND, parse_rfc3339
+from domain.records import WALL_CLOCK_FIELDS
+from domain.vocabulary import Topic
+from runtime.servers import open_servers
+from runtime.settings import load_settings
+from sources.simulator.presets import demo_spec
+from sources.simulator.script import Simulation
+
+MESSAGES = 20_000
+
+
+def publish(bus: Any) -> None:
+    """A simulated desk's messages with event-time clocks, as a replay writes them."""
+    publisher = Publisher(bus, batch=1)
+    newest = 0
+    ticked = 0
+    with ClockWriter(bus, kind="event") as clock:
+        messages = Simulation(demo_spec(events_per_s=400), seed=11).messages()
+        for topic, message in itertools.islice(messages, MESSAGES):
+            if isinstance(message, bytes):
+                continue
+            publisher.add(message, topic)
+            if isinstance(message, dict):
+                continue
+            newest = max(newest, parse_rfc3339(message.ts_event))
+            if newest - ticked > SECOND // 4:
+                publisher.flush()
+                clock.tick(newest)
+                ticked = newest
+        publisher.flush()
+        for seconds in (1, 2):
+            clock.tick(newest + seconds * SECOND)
+
+
+def final_rows(bus: Any) -> tuple[dict[str, bytes], int]:
+    """Every update by its id, without wall-clock members, and how many came again."""
+    found: dict[str, bytes] = {}
+    repeated = 0
+    for partition in range(bus.partitions(Topic.EXECUTION_UPDATES)):
+        place = (Topic.EXECUTION_UPDATES, partition)
+        position = START
+        while True:
+            batch = bus.reader().read({place: position}, 1000, 0).get(place, [])
+            if not batch:
+                break
+            for stored in batch:
+                position = stored.position
+                for event in msgspec.json.decode(stored.body):
+                    plain = {k: v for k, v in event.items() if k not in WALL_CLOCK_FIELDS}
+                    for name in ("status", "body"):
+                        if isinstance(plain.get(name), dict):
+                            for field in WALL_CLOCK_FIELDS:
+                                plain[name].pop(field, None)
+                    repeated += event["event_id"] in found
+                    found[event["event_id"]] = msgspec.json.encode(plain, order="deterministic")
+    return found, repeated
+
+
+def wait_until_quiet(bus: Any, seconds: float = 4.0) -> None:
+    """Until no update was added for a while; fails after two minutes."""
+    deadline = time.monotonic() + 120
+    count, since = -1, time.monotonic()
+    while time.monotonic() < deadline:
+        now = sum(
+            len(bus.reader().read({(Topic.EXECUTION_UPDATES, p): START}, 100_000, 0).get(
+                (Topic.EXECUTION_UPDATES, p), []))
+            for p in range(bus.partitions(Topic.EXECUTION_UPDATES))
+        )  # fmt: skip
+        if now != count:
+            count, since = now, time.monotonic()
+        elif count > 0 and time.monotonic() - since > seconds:
+            return
+        time.sleep(0.3)
+    pytest.fail("the worker did not come to rest within two minutes")
+
+
+def run(folder: Path, kills: tuple[float, ...]) -> tuple[dict[str, bytes], int]:
+    recovery = folder / "recovery"
+    prepare_recovery(recovery)
+    with open_servers() as servers:
+        settings = load_settings(
+            {"recovery_dir": str(recovery), "epoch_s": 1.0, "bus_url": servers.bus_url,
+             "status_url": servers.status_url},
+            env={},
+        )  # fmt: skip
+        bus = open_bus(servers.bus_url)
+        bus.set_up(dict(settings.partitions), settings.groups)
+        publish(bus)
+        environ = environment(settings, servers)
+        for seconds in (*kills, None):
+            log = (folder / "worker.log").open("ab")
+            worker = subprocess.Popen(
+                command(settings), env=dict(environ), stdout=log, stderr=log, cwd=Path.cwd()
+            )
+            try:
+                if seconds is None:
+                    wait_until_quiet(bus)
+                else:
+                    wait_for_ready(worker, folder / "worker.log")
+                    time.sleep(seconds)
+                assert worker.poll() is None, (folder / "worker.log").read_text()[-2000:]
+            finally:
+                worker.send_signal(signal.SIGKILL)
+                worker.wait()
+            (folder / "worker.log").write_bytes(b"")
+        return final_rows(bus)
+
+
+def wait_for_ready(worker: Any, log: Path) -> None:
+    deadline = time.monotonic() + 120
+    while b"ready" not in log.read_bytes():
+        assert worker.poll() is None, log.read_text()[-2000:]
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_kill_and_restart_keep_every_number(tmp_path: Path) -> None:
+    for name in ("undisturbed", "killed"):
+        (tmp_path / name).mkdir()
+
+    undisturbed, none = run(tmp_path / "undisturbed", ())
+    killed, repeated = run(tmp_path / "killed", (0.4, 0.8, 1.3))
+
+    assert len(undisturbed) > 2_000
+    assert none == 0
+    assert repeated > 0, "no kill came while rows were being written"
+    assert killed.keys() == undisturbed.keys()
+    assert killed == undisturbed

@@ -1,0 +1,24 @@
+import numba
+import pytest
+from numba.core.dispatcher import Dispatcher
+
+from operators.market import release, tape
+from operators.orders import evict, fold, horizons, process, records, undo
+from operators.warm import warm_kernels
+
+OUTERMOST = [
+    tape.fold_market, release.stamp_events, release.mark_open_orders, release.follow_fills,
+    release.match_own_prints, release.stamp_newest, release.drop_idle, process.process,
+    evict.stale_families, evict.pack_into, fold.index_tables, horizons.note_horizons,
+    records.write_records, records.count_fills, records.list_venues, undo.family_rows,
+]  # fmt: skip
+
+
+def test_warming_up_leaves_no_kernel_to_compile_later():
+    warm_kernels()
+
+    if numba.config.DISABLE_JIT:
+        pytest.skip("kernels run as plain Python here: nothing is compiled")
+    for function in OUTERMOST:
+        assert isinstance(function, Dispatcher)
+        assert function.signatures, function.__name__
