@@ -2,8 +2,9 @@
 
 Every message is an event of an order and is followed by a row of the book, so nothing is left
 to clocks: file row r (from 0) prints with market sequence 2r+1, then quotes with 2r+2, and its
-order event carries `market_seq` 2r. An order is thus received, and executed, against the book
-that the message before it left, even where both have the same time.
+order event carries `market_seq` 2r, an execution 2r+1. An order is thus received, and executed,
+against the book that the message before it left, even where both have the same time, and an
+execution's own print belongs to the window that it closes.
 
 The monitored orders are the resting ones: a fill adds liquidity, its side is the resting
 order's, and its print carries the same execution id. Orders whose submission lies outside the

@@ -100,7 +100,9 @@ def order_rows(
     rows["side_code"] = np.where(buy, SIDES.index(Side.BUY), SIDES.index(Side.SELL))
     rows["ts_event"] = life["ts"].to_numpy()
     rows["seq"] = life["row"].to_numpy()
-    rows["market_seq"] = 2 * life["row"].to_numpy()
+    # A fill sees its own print, which closes the window, and still the book before it.
+    executed = kind == EXECUTED
+    rows["market_seq"] = 2 * life["row"].to_numpy() + executed
     rows["pos"] = np.arange(len(rows))
     px, size = life["price"].to_numpy() / PRICE_SCALE, life["size"].to_numpy()
     filled = kind == EXECUTED

@@ -79,9 +79,11 @@ def replay_tape(
     figures = [[name, *found.values()] for name, found in tape.items()]
     columns = ("symbol", "prints", "qty", "tape_vwap", "tape_vwap_no_opening")
     show(
-        summary, options,
-        grid("Tape", columns, figures, digits=7), grid("Parent orders", tuple(_SHOWN.values()), rows),
-    )  # fmt: skip
+        summary,
+        options,
+        grid("Tape", columns, figures, digits=7),
+        grid("Parent orders", tuple(_SHOWN.values()), rows),
+    )
 
 
 def _desk_of(path: Path | None, symbols: Sequence[str], day: date) -> DeskFile:

@@ -188,6 +188,8 @@ def _fold_life(order: Row, event: Row, filled: float) -> None:
             life = _S_EXPIRED
         if not is_closed(order.life):
             order.final_mid = valid_mid(event.bid, event.ask)
+        if order.order_qty != order.order_qty:
+            order.order_qty = event.qty
         _close(order, life, event.ts)
     elif is_closed(order.life):
         order.flags |= _VIOLATION

@@ -409,10 +409,13 @@ def _measure_shortfall(
 
 
 @kernel
-def _expected_progress(
-    order: Row, ref: Row, vol: float, own_qty: float, now: int
-) -> tuple[Any, ...]:
-    """(expected progress by the algorithm's schedule, reason)."""
+def _expected_progress(order: Row, ref: Row, own_qty: float) -> tuple[Any, ...]:
+    """(expected progress by the algorithm's schedule, reason).
+
+    As of now, also for an order that ended: one that stalled and was cancelled is behind.
+    """
+    now = order.now_ts
+    vol = order.now_vol - order.arrival_vol if order.accepted else np.nan
     start = order.start_ts if order.start_ts != NO_TIME else order.arrival_ts
     end = order.end_ts
     if order.schedule == _POV:
@@ -514,7 +517,7 @@ def measure(tables: Tables, references: Table, slot: int, head: Row, m: Table, r
     put(m, r, OWN_MATCHED, own_qty, _NO_FILL)
 
     ref = references[reference_row(references, order.symbol)]
-    expected, why = _expected_progress(order, ref, vol, own_qty, end_ts)
+    expected, why = _expected_progress(order, ref, own_qty)
     put(m, r, EXPECTED, expected, why)
     speed = _speed(m[PROGRESS], expected)
     put(m, r, SPEED, speed, why if expected != expected else _TOO_EARLY)

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -68,22 +69,26 @@ def all_gone(processes: list[psutil.Process]) -> bool:
     return not [p for p in alive if p.status() != psutil.STATUS_ZOMBIE]
 
 
-def test_the_demo_ends_by_itself_with_its_figures(start, home):
-    process = start("--seconds", "4", "--json", "--events-per-s", "100", "--open-orders", "8")
+def test_the_demo_ends_by_itself_with_its_figures(execmon, home, monkeypatch):
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(home))
+    monkeypatch.setattr(tempfile, "tempdir", str(home))
 
-    out, err = process.communicate(timeout=PATIENCE_S)
+    done = execmon(
+        "demo", "--seconds", "4", "--json", "--events-per-s", "100", "--open-orders", "8",
+        "--fault", "garbage:rate=0.01",
+    )  # fmt: skip
 
-    assert process.returncode == 0, err
-    [line] = out.splitlines()
-    found = json.loads(line)
+    assert done.code == 0, done.err
+    found = done.json
     assert found["seconds"] >= 4
     assert found["orders"] > 0
     assert found["updates"] >= found["orders"]
-    assert found["dead_letters"] == 0
+    assert found["dead_letters"] > 0
     assert found["published_total"] > 100
     assert found["latency_count"] > 0
     assert 0 < found["latency_p50_ms"] <= found["latency_p99_ms"]
     assert not found["interrupted"]
+    assert psutil.Process().children(recursive=True) == []
     assert [p for p in home.iterdir() if p.name.startswith("execmon-demo-")] == []
 
 

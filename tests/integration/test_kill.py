@@ -60,9 +60,9 @@ def final_rows(bus: Any) -> tuple[dict[str, bytes], int]:
             batch = bus.reader().read({place: position}, 1000, 0).get(place, [])
             if not batch:
                 break
-            for stored in batch:
-                position = stored.position
-                for event in msgspec.json.decode(stored.body):
+            for message in batch:
+                position = message.position
+                for event in msgspec.json.decode(message.body):
                     plain = {k: v for k, v in event.items() if k not in WALL_CLOCK_FIELDS}
                     for name in ("status", "body"):
                         if isinstance(plain.get(name), dict):
@@ -73,16 +73,20 @@ def final_rows(bus: Any) -> tuple[dict[str, bytes], int]:
     return found, repeated
 
 
+def stored(bus: Any) -> int:
+    """Messages on the topic of updates so far."""
+    return sum(
+        bus.lag((Topic.EXECUTION_UPDATES, p), START)
+        for p in range(bus.partitions(Topic.EXECUTION_UPDATES))
+    )
+
+
 def wait_until_quiet(bus: Any, seconds: float = 4.0) -> None:
     """Until no update was added for a while; fails after two minutes."""
     deadline = time.monotonic() + 120
     count, since = -1, time.monotonic()
     while time.monotonic() < deadline:
-        now = sum(
-            len(bus.reader().read({(Topic.EXECUTION_UPDATES, p): START}, 100_000, 0).get(
-                (Topic.EXECUTION_UPDATES, p), []))
-            for p in range(bus.partitions(Topic.EXECUTION_UPDATES))
-        )  # fmt: skip
+        now = stored(bus)
         if now != count:
             count, since = now, time.monotonic()
         elif count > 0 and time.monotonic() - since > seconds:
@@ -91,7 +95,17 @@ def wait_until_quiet(bus: Any, seconds: float = 4.0) -> None:
     pytest.fail("the worker did not come to rest within two minutes")
 
 
-def run(folder: Path, kills: tuple[float, ...]) -> tuple[dict[str, bytes], int]:
+def wait_until_more(bus: Any, worker: Any, log: Path, messages: int) -> None:
+    """Until the worker has added so many messages."""
+    deadline = time.monotonic() + 120
+    target = stored(bus) + messages
+    while stored(bus) < target:
+        assert worker.poll() is None, log.read_text()[-2000:]
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def run(folder: Path, kills: tuple[int, ...]) -> tuple[dict[str, bytes], int]:
     recovery = folder / "recovery"
     prepare_recovery(recovery)
     with open_servers() as servers:
@@ -104,17 +118,16 @@ def run(folder: Path, kills: tuple[float, ...]) -> tuple[dict[str, bytes], int]:
         bus.set_up(dict(settings.partitions), settings.groups)
         publish(bus)
         environ = environment(settings, servers)
-        for seconds in (*kills, None):
+        for messages in (*kills, None):
             log = (folder / "worker.log").open("ab")
             worker = subprocess.Popen(
                 command(settings), env=dict(environ), stdout=log, stderr=log, cwd=Path.cwd()
             )
             try:
-                if seconds is None:
+                if messages is None:
                     wait_until_quiet(bus)
                 else:
-                    wait_for_ready(worker, folder / "worker.log")
-                    time.sleep(seconds)
+                    wait_until_more(bus, worker, folder / "worker.log", messages)
                 assert worker.poll() is None, (folder / "worker.log").read_text()[-2000:]
             finally:
                 worker.send_signal(signal.SIGKILL)
@@ -123,20 +136,12 @@ def run(folder: Path, kills: tuple[float, ...]) -> tuple[dict[str, bytes], int]:
         return final_rows(bus)
 
 
-def wait_for_ready(worker: Any, log: Path) -> None:
-    deadline = time.monotonic() + 120
-    while b"ready" not in log.read_bytes():
-        assert worker.poll() is None, log.read_text()[-2000:]
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def test_kill_and_restart_keep_every_number(tmp_path: Path) -> None:
     for name in ("undisturbed", "killed"):
         (tmp_path / name).mkdir()
 
     undisturbed, none = run(tmp_path / "undisturbed", ())
-    killed, repeated = run(tmp_path / "killed", (0.4, 0.8, 1.3))
+    killed, repeated = run(tmp_path / "killed", (20, 90, 40))
 
     assert len(undisturbed) > 2_000
     assert none == 0

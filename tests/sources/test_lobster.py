@@ -115,7 +115,7 @@ def test_a_print_comes_before_the_quote_that_it_left(tmp_path: Path) -> None:
 
     assert market["kind"].tolist() == [1, 2, 1, 2, 1]
     assert market["seq"].tolist() == [2, 3, 4, 5, 6]
-    assert events["market_seq"].tolist() == [0, 2]
+    assert events["market_seq"].tolist() == [0, 3]
     assert market["exec"].tolist()[1] == events["exec"].tolist()[1] == key_of("TEST-2")
     assert market["exec"].tolist()[3] == 0
     assert np.isnan(market["bid"][4])
