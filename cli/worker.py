@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -61,12 +62,31 @@ def worker(
     servers = servers_of(settings)
     if settings.recovery_dir is not None:
         prepare_recovery(settings.recovery_dir)
-    more: list[str] = []
-    if process_id is not None and addresses is not None:
-        more = ["-i", str(process_id), "-a", addresses]
-    argv = command(settings, workers=workers, more=more)
-    sys.stdout.flush()
-    os.execve(argv[0], argv, environment(settings, servers))
+    os.environ.update(environment(settings, servers))
+    run(settings, workers=workers, process_id=process_id or 0, addresses=addresses)
+
+
+def run(settings: "Settings", *, workers: int, process_id: int, addresses: str | None) -> None:
+    """Run the monitor in this process, as `python -m bytewax.run` would, until it is stopped.
+
+    Unlike that, errors keep their words and Ctrl-C ends without a trace.
+    """
+    from bytewax.recovery import RecoveryConfig
+    from bytewax.testing import cluster_main
+
+    from dataflows.monitor import flow
+
+    recovery = None
+    if settings.recovery_dir is not None:
+        recovery = RecoveryConfig(settings.recovery_dir, backup_interval=timedelta(0))
+    cluster_main(
+        flow(),
+        addresses.split(";") if addresses else [],
+        process_id,
+        epoch_interval=timedelta(seconds=settings.epoch_s),
+        recovery_config=recovery,
+        worker_count_per_proc=workers,
+    )
 
 
 def command(settings: "Settings", *, workers: int = 1, more: Sequence[str] = ()) -> list[str]:

@@ -1,5 +1,9 @@
+import signal
+import subprocess
 import sys
 import threading
+import time
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +16,8 @@ from domain.vocabulary import INPUT_TOPICS, Topic
 from runtime.addresses import Servers
 from runtime.servers import EmbeddedServer
 from runtime.settings import load_settings
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_engine_runs_the_monitor_with_the_settings_epoch(tmp_path):
@@ -73,6 +79,39 @@ def test_a_wrong_cluster_is_refused_in_words(execmon, arguments, words):
 
     assert refused.code == 2
     assert words in refused.err
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_worker_that_is_stopped_ends_quietly_and_can_start_again(tmp_path, signum, code):
+    with (
+        EmbeddedServer("bus", durable=True) as bus,
+        EmbeddedServer("status", durable=False) as status,
+    ):
+        for _ in range(2):
+            process = subprocess.Popen(
+                [sys.executable, "-m", "cli.main", "worker", "--bus-url", bus.url, "--status-url",
+                 status.url, "--recovery-dir", str(tmp_path / "recovery")],
+                cwd=ROOT, stderr=subprocess.PIPE, text=True,
+            )  # fmt: skip
+            assert process.stderr is not None
+            for line in process.stderr:
+                if "ready" in line:
+                    break
+            time.sleep(0.5)
+            process.send_signal(signum)
+            _, err = process.communicate(timeout=60)
+
+            assert process.returncode == code
+            assert "Traceback" not in err
+
+
+def test_a_worker_says_which_server_is_missing(execmon_process, tmp_path):
+    refused = execmon_process(
+        "worker", "--bus-url", f"unix://{tmp_path}/no.sock", "--status-url", f"unix://{tmp_path}/no"
+    )
+
+    assert refused.code == 4
+    assert refused.err.splitlines()[-1].startswith("execmon: the bus does not answer")
 
 
 @pytest.fixture(scope="module")

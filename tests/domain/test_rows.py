@@ -1,3 +1,5 @@
+import pickle
+
 import numpy as np
 
 from domain.columns import EVENT
@@ -115,3 +117,20 @@ def test_rows_without_anything_are_empty_arrays():
     first.names[1] = "IBM"
     assert second.names == {}
     assert len(first.status_venues.start) == 1
+
+
+def test_rows_take_only_the_names_they_use_to_another_process():
+    rows = Rows(names={1: "IBM", 2: "BAC", 3: "XNYS", 4: "unused", 5: "D"}, watermark=9)
+    rows.status = np.zeros(1, STATUS)
+    rows.status["symbol"], rows.status["desk"] = 1, 5
+    rows.fills = np.zeros(1, FILL)
+    rows.fills["symbol"] = 2
+    rows.status_venues = Venues(np.array([0, 1]), np.array([3], "u8"), np.array([1.0]))
+
+    copy = pickle.loads(pickle.dumps(rows))
+
+    assert dict(copy.names) == {1: "IBM", 2: "BAC", 3: "XNYS", 5: "D"}
+    assert copy.keys() == {0, 1, 2, 3, 5}
+    assert copy.status.tobytes() == rows.status.tobytes()
+    assert copy.status_venues.of(0) == [(3, 1.0)]
+    assert copy.watermark == 9

@@ -8,7 +8,7 @@ import pytest
 from domain.batch import Batch, Input
 from domain.columns import DETAIL, HAS_DETAIL
 from domain.events import OrderMessage
-from domain.instants import SECOND
+from domain.instants import END_OF_TIME, SECOND
 from domain.keys import group_of, key_of
 from domain.rows import HORIZON_NAMES, FillStatus
 from domain.vocabulary import Anomaly, EventKind, OrderState, Topic
@@ -453,3 +453,18 @@ def test_a_group_without_word_from_every_symbol_group_decides_nothing():
     out, gone = logic.on_batch([piece])
     assert (list(out), gone) == ([], False)
     assert logic.watermarks == {0: (9, 9, 9)}
+
+
+def test_a_mark_of_an_order_nobody_knows_makes_no_row():
+    logic = OrderLogic(OrderSettings(), None)
+    mark = np.zeros(1, STAMPED)
+    mark["kind"], mark["order"], mark["root"], mark["t_eff"] = EventKind.MARK, 5, 5, 100
+    marks = [(g, 900, 900, END_OF_TIME) for g in range(16)]
+    piece = OrderPiece(marks, mark, np.empty(0, HORIZON), np.empty(0, DETAIL),
+                       np.empty(0, STAMPED), {}, [])  # fmt: skip
+
+    out, _ = logic.on_batch([piece])
+
+    assert sum(len(rows.status) for rows in out) == 0
+    assert not len(logic.pending)
+    assert logic.tables.used[0] == 0

@@ -313,3 +313,14 @@ def test_fills_of_two_partitions_are_followed_in_order_of_time(tape, lab):
 
     assert results[0] == results[1]
     assert lab.record(desk.rows, "O0")["markout_cost_60s_bps"] != "UNOBSERVED"
+
+
+def test_what_comes_without_details_keeps_those_that_came_before(tape, lab):
+    tape.accept(1, 100, broker="B")
+    tape.say("order_suspended", 2)
+    first, second = lab.cut(lab.effective(tape.batch(1, tape.orders)), 2)
+    logic = MarketLogic(MarketSettings(lab.INPUTS), None)
+
+    (out,), _ = logic.on_batch([(group_of("X"), first), (group_of("X"), second)])
+
+    assert len(out.details) == 1

@@ -9,6 +9,9 @@ from domain.instants import SECOND, parse_rfc3339
 from domain.vocabulary import EventKind, Topic
 from operators.market.logic import MarketSettings
 from operators.market.sessions import Sessions
+from operators.market.state import SYMBOL, TICK
+from operators.market.tape import open_seconds, stamp
+from operators.pieces import STAMPED, StampFlag
 
 OPEN = "2023-11-22T14:30:00Z"
 CLOSE = "2023-11-22T21:00:00Z"
@@ -250,3 +253,31 @@ def test_a_symbol_known_before_its_calendar_takes_it_over(tape, lab, clock):
     desk.push(*(Batch(i, watermark=orders.watermark + SECOND) for i in range(4)))
 
     assert lab.last_status(desk.rows)["arrival_mid"] == "PENDING"
+
+
+def test_trading_seconds_are_those_between_open_and_close():
+    intervals = np.array([[10, 20, 0, 10], [30, 40, 0, 10]]) * np.array([SECOND] * 4)
+
+    def between(start, end):
+        return open_seconds(intervals, 0, 2, start * SECOND, end * SECOND)
+
+    assert between(0, 5) == between(20, 30) == between(40, 99) == 0
+    assert between(0, 99) == 20
+    assert between(15, 35) == 10
+    assert between(12, 13) == 1
+    assert open_seconds(intervals, 1, 1, 0, 99 * SECOND) == 99, "no sessions: always open"
+
+
+def test_before_its_first_session_a_calendar_says_closed():
+    intervals = np.array([[10, 20, 0, 10]]) * np.array([SECOND] * 4)
+    symbol = np.zeros(1, SYMBOL)
+    symbol["last_interval"] = 1
+    out = np.zeros(1, STAMPED)
+
+    stamp(out[0], symbol[0], np.zeros(1, TICK), np.zeros(128), intervals, 5 * SECOND, -1)
+
+    assert out["stamp_flags"][0] & StampFlag.CLOSED
+    assert np.isnan(out["session_x"][0])
+    stamp(out[0], symbol[0], np.zeros(1, TICK), np.zeros(128), intervals, 15 * SECOND, -1)
+    assert not out["stamp_flags"][0] & StampFlag.CLOSED
+    assert out["session_x"][0] == 0.5

@@ -1,0 +1,143 @@
+"""The real pipeline over W1's Parquet files, into Arrow files with the compared columns."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from bytewax.outputs import DynamicSink, StatelessSinkPartition
+from bytewax.testing import cluster_main, run_main
+
+from benchmarks.batch_polars import OUTPUT
+from benchmarks.report import peak_mb
+from benchmarks.w1 import CALENDAR, Paths
+from dataflows.graph import monitor_graph
+from domain.batch import DeadLetter
+from domain.instants import SECOND
+from domain.reference_check import decode_reference
+from domain.rows import Rows
+from operators.market.logic import MarketSettings
+from operators.orders.logic import OrderSettings
+from operators.warm import warm_kernels
+from sources.columnar import ParquetReader
+from sources.files import FileSource
+
+MARK_NS = 60 * SECOND
+FLUSH_ROWS = 200_000
+_SOURCE = {"ts_event": "ts", "order_id": "order"}
+
+
+class ArrowSink(DynamicSink[Any]):
+    """Every status row of a worker, in uncompressed Arrow files of some 200,000 rows."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def build(self, step_id: str, worker_index: int, worker_count: int) -> "ArrowPart":
+        """The files of one worker."""
+        del step_id, worker_count
+        return ArrowPart(self.folder, worker_index)
+
+
+class ArrowPart(StatelessSinkPartition[Any]):
+    """Rows not written yet, and the number of the next file."""
+
+    def __init__(self, folder: Path, worker: int) -> None:
+        self.folder, self.worker, self.number = folder, worker, 0
+        self.rows: list[np.ndarray] = []
+        self.waiting = 0
+        self.names: dict[int, str] = {}
+
+    def write_batch(self, items: list[Any]) -> None:
+        """Take the rows of some steps."""
+        for _, rows in items:
+            self._take(rows)
+
+    def _take(self, rows: Rows) -> None:
+        if not len(rows.status):
+            return
+        self.rows.append(rows.status)
+        self.names.update(rows.names)
+        self.waiting += len(rows.status)
+        if self.waiting >= FLUSH_ROWS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what waits."""
+        if not self.rows:
+            return
+        status = np.concatenate(self.rows)
+        columns = [self._column(status, name) for name in OUTPUT]
+        table = pa.Table.from_arrays(columns, names=list(OUTPUT))
+        path = self.folder / f"{self.worker:02d}-{self.number:04d}.arrow"
+        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+            writer.write_table(table)
+        self.number += 1
+        self.rows, self.waiting = [], 0
+
+    def _column(self, status: np.ndarray, name: str) -> Any:
+        values = status[_SOURCE.get(name, name)]
+        if name not in {"order_id", "symbol"}:
+            return pa.array(np.ascontiguousarray(values))
+        keys, codes = np.unique(values, return_inverse=True)
+        texts = [self.names[key] for key in keys.tolist()]
+        return pa.DictionaryArray.from_arrays(codes.astype(np.int32), texts)
+
+    def close(self) -> None:
+        """Write the rest."""
+        self.flush()
+
+
+class NoLetters(DynamicSink[Any]):
+    """Fails at the first refused message: W1 has none."""
+
+    def build(self, step_id: str, worker_index: int, worker_count: int) -> "NoLettersPart":
+        """The same for every worker."""
+        del step_id, worker_index, worker_count
+        return NoLettersPart()
+
+
+class NoLettersPart(StatelessSinkPartition[Any]):
+    """See NoLetters."""
+
+    def write_batch(self, items: list[tuple[str, DeadLetter]]) -> None:
+        """Raise with the first refusal."""
+        raise ValueError(items[0][1].words)
+
+
+def run(paths: Paths, out: Path, workers: int, *, warm: Paths | None = None) -> dict[str, float]:
+    """One timed pass in this process, kernels warm; see `pipeline.run_stream`."""
+    began = time.perf_counter()
+    warm_kernels()
+    if warm is not None:
+        _pass(warm, out, workers)
+        for file in out.glob("*.arrow"):
+            file.unlink()
+    seconds = _pass(paths, out, workers)
+    return {
+        "stream_s": seconds,
+        "stream_wall_s": time.perf_counter() - began,
+        "peak_mb": peak_mb(),
+    }
+
+
+def _pass(paths: Paths, out: Path, workers: int) -> float:
+    source = FileSource(ParquetReader(paths.market), ParquetReader(paths.orders))
+    lines = paths.reference.read_bytes().splitlines()
+    records = tuple(decode_reference(line) for line in lines)
+    market = MarketSettings(
+        source.inputs, mark_interval_ns=MARK_NS, default_calendar=CALENDAR, horizons=()
+    )
+    orders = OrderSettings(
+        mark_interval_ns=MARK_NS, mark_row_interval_ns=MARK_NS, references=records
+    )
+    flow = monitor_graph(
+        source, source.inputs, market, orders, {"rows": ArrowSink(out)}, NoLetters()
+    )
+    began = time.perf_counter()
+    if workers == 1:
+        run_main(flow)
+    else:
+        cluster_main(flow, [], 0, worker_count_per_proc=workers)
+    return time.perf_counter() - began
