@@ -74,12 +74,15 @@ class MarketLogic(StatefulBatchLogic[Batch, Stamped, Any]):
         self.ends: dict[int, int] = {}
         self._released = _LONG_AGO
         """Event watermark of the last release: ticks from then on are still asked for."""
+        self.names: list[tuple[int, int, dict[int, str]]] = []
+        """(input, its last event's position, names) of each batch with events that are held."""
         self._early: list[Batch] = []
         """Market rows that came before any word from the reference inputs."""
         self._waiting_since: int | None = None
         self._shown: dict[int, int] = {}
         if resume is not None:
-            group, self.watermarks, self.ends, packed, self.sessions.calendar_of, early = resume
+            (group, self.watermarks, self.ends, packed, self.sessions.calendar_of, early,
+             self.names) = resume  # fmt: skip
             self._take_group(group)
             self.state.unpack(packed)
             self._early = [
@@ -101,7 +104,7 @@ class MarketLogic(StatefulBatchLogic[Batch, Stamped, Any]):
         early = [(b.source, b.market.tobytes(), b.watermark, b.ended) for b in self._early]
         return (
             self.group, dict(self.watermarks), dict(self.ends), self.state.pack(),
-            dict(self.sessions.calendar_of), early,
+            dict(self.sessions.calendar_of), early, list(self.names),
         )  # fmt: skip
 
     # Watermarks
@@ -150,7 +153,8 @@ class MarketLogic(StatefulBatchLogic[Batch, Stamped, Any]):
         if len(batch.events):
             self._hold(batch.source, batch.events)
         out.details = _joined(out.details, batch.details)
-        out.names = {**out.names, **batch.names} if out.names else batch.names
+        if len(batch.events) and batch.names:
+            self.names.append((batch.source, int(batch.events["pos"][-1]), batch.names))
         if self.group == 0:
             out.references.extend((batch.watermark, raw) for raw in batch.references)
 
@@ -165,7 +169,7 @@ class MarketLogic(StatefulBatchLogic[Batch, Stamped, Any]):
     def on_notify(self) -> tuple[Iterable[Stamped], bool]:
         """Show what has waited too long, stamped with the newest quote."""
         self._waiting_since = None
-        out = Stamped(self.group, provisional=self._provisional())
+        out = Stamped(self.group, provisional=self._provisional(), names=self._held_names())
         self._set_watermarks(out)
         return ([out] if len(out.provisional) else []), False
 
@@ -238,6 +242,7 @@ class MarketLogic(StatefulBatchLogic[Batch, Stamped, Any]):
         self._set_watermarks(out)
         self._released = max(out.event_watermark, _LONG_AGO)
         market = self._least(self.market_inputs)
+        out.names = self._held_names()
         pieces: list[np.ndarray] = []
         for source in sorted(self.state.pending):
             held = self.state.pending[source]
@@ -247,6 +252,7 @@ class MarketLogic(StatefulBatchLogic[Batch, Stamped, Any]):
             if ready:
                 pieces.extend(self._stamp(held[:ready]))
                 self.state.pending[source] = held[ready:]
+        self._drop_names()
         self._note_waiting()
         until = out.event_watermark
         if until == END_OF_TIME:
@@ -257,6 +263,19 @@ class MarketLogic(StatefulBatchLogic[Batch, Stamped, Any]):
             if len(own):
                 pieces.append(own)
         out.events = pieces[0] if len(pieces) == 1 else _sorted(pieces)
+
+    def _held_names(self) -> dict[int, str]:
+        """Names of events that go out now or are still held."""
+        if len(self.names) == 1:
+            return self.names[0][2]
+        return {key: name for _, _, names in self.names for key, name in names.items()}
+
+    def _drop_names(self) -> None:
+        first = {source: int(rows["pos"][0]) for source, rows in self.state.pending.items()
+                 if len(rows)}  # fmt: skip
+        self.names = [
+            entry for entry in self.names if entry[1] >= first.get(entry[0], entry[1] + 1)
+        ]
 
     def _note_waiting(self) -> None:
         waiting = any(len(rows) for rows in self.state.pending.values())

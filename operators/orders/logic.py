@@ -56,8 +56,8 @@ _N_ORDER = len(ORDER_METRICS)
 _EVENT_BYTES = EVENT.itemsize
 _EVICT_EVERY_NS = 60 * SECOND
 _EVICT_AT_LEAST_NS = 600 * SECOND
-_EVICT_SHARE = 8
-"""Orders are let go once they are an eighth of all, or ten minutes have passed."""
+_EVICT_SHARE = 3
+"""Orders are let go once they are a third of all, or ten minutes have passed."""
 _PLACE = np.dtype([("source", "i8"), ("pos", "i8")])
 
 

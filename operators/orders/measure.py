@@ -483,11 +483,11 @@ def measure(tables: Tables, references: Table, slot: int, head: Row, m: Table, r
     closed = is_closed(state)
     last = last_counted(tables, slot)
     first = first_counted(tables, slot)
-    end_ts, end_vol, end_pv = order.now_ts, order.now_vol, order.now_pv
+    end_vol, end_pv = order.now_vol, order.now_pv
     end_mid_s, end_open_s = order.now_mid_s, order.now_open_s
     if closed and last >= 0:
         fill = tables.kept[last]
-        end_ts, end_vol, end_pv = fill.ts, fill.vol_close, fill.pv_close
+        end_vol, end_pv = fill.vol_close, fill.pv_close
         end_mid_s, end_open_s = fill.mid_s, fill.open_s
     arrival, no_arrival = arrival_of(order)
     no_fill = _NO_SYMBOL if order.several_symbols and q > 0.0 else _NO_FILL

@@ -68,7 +68,6 @@ def test_the_shipped_desk_is_limited_to_the_symbols_asked_for(execmon, tape):
     assert found["seed"] == 3
 
 
-@pytest.mark.xfail(reason="the market stage sends names on before the events they belong to")
 def test_every_parent_of_a_days_tape_keeps_its_name(execmon, tape):
     found = execmon("replay", "tape", tape, "--symbols", "IBM", "--date", "2013-10-07", "--json")
 
