@@ -6,6 +6,7 @@ import pytest
 from domain.batch import Batch
 from domain.instants import SECOND
 from domain.keys import group_of, key_of
+from operators.market.logic import MarketSettings
 from operators.orders.logic import OrderSettings
 from operators.orders.tables import ORDERS
 
@@ -58,7 +59,11 @@ def test_what_stays_goes_on_as_if_nobody_had_left(lab, stay):
         tape, later = lab.Tape(), lab.Tape()
         history(tape, roots, set(roots) - set(staying))
         later_events(later, staying)
-        desk = lab.Desk(orders=OrderSettings(evict_after_ns=evict_after_s * SECOND))
+        every = 600 * SECOND
+        desk = lab.Desk(
+            MarketSettings(lab.INPUTS, mark_interval_ns=every),
+            OrderSettings(mark_interval_ns=every, evict_after_ns=evict_after_s * SECOND),
+        )
         whole = tape.batches()
         desk.push(whole[0], whole[2])
         for t in (100, 200, 3700, 4000, 4150):

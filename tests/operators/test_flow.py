@@ -68,7 +68,7 @@ def copies(batches):
 
 
 def outcome(lab, rows):
-    """Final rows by order, newest records, fills: what must not depend on the engine."""
+    """Final rows by order and newest records: what must not depend on the engine."""
     found = [r for _, r in rows]
     final = lab.finals(found)
     final = final[np.lexsort((final["seq"], final["order"]))]

@@ -361,12 +361,12 @@ def test_a_repeat_of_an_execution_id_is_known_again_after_a_restart(quoted, lab)
     whole = quoted.batches()
     for restart in (False, True):
         desk = lab.Desk()
-        desk.push(whole[0], whole[5])
+        desk.push(whole[0], whole[1], whole[5])
         for piece in lab.cut(whole[2], 7):
             desk.push(piece)
             if restart:
                 desk.restart()
-        desk.push(whole[1], whole[3])
+        desk.push(whole[3])
         results.append(lab.finals(desk.rows).tobytes())
         assert lab.record(desk.rows)["cum_qty"] == 50
 

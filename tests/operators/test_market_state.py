@@ -2,6 +2,7 @@
 
 import itertools
 
+import numba
 import numpy as np
 import pytest
 
@@ -43,7 +44,10 @@ def chop(batch, rng, pieces):
     return out
 
 
-def fast_tape(tape, ticks=2000, seconds=6.0, fills=60, seed=11, symbols=("X",)):
+TICKS = 900 if numba.config.DISABLE_JIT else 3000
+
+
+def fast_tape(tape, ticks=TICKS, seconds=6.0, fills=60, seed=11, symbols=("X",)):
     """Thousands of quotes and prints in a few seconds, orders trading all along."""
     rng = np.random.default_rng(seed)
     mid = 50.0
@@ -217,8 +221,8 @@ def test_fills_whose_horizons_have_passed_make_room_for_new_ones(tape, lab):
     for i in range(120):
         tape.quote(i * 0.5, 9.9 + 0.001 * i, 10.1 + 0.001 * i)
     tape.accept(0.1, 10_000)
-    for i in range(600):
-        tape.fill(0.2 + 0.09 * i, 10, 10.0, f"e{i}")
+    for i in range(420):
+        tape.fill(0.2 + 0.13 * i, 10, 10.0, f"e{i}")
     whole = tape.batches()
     rng = np.random.default_rng(3)
     straight = read(lab, whole, [0, 1], rng, settings, 1)

@@ -2,6 +2,7 @@
 
 import pickle
 
+import numba
 import numpy as np
 import pytest
 
@@ -11,8 +12,10 @@ from operators.market.logic import MarketLogic
 from operators.orders.logic import OrderLogic, OrderSettings
 from operators.orders.tables import VERSION, new_tables, pack, unpack
 
+ORDERS = 600 if numba.config.DISABLE_JIT else 3000
 
-def thousands_of_orders(tape, orders=1500):
+
+def thousands_of_orders(tape, orders=ORDERS):
     tape.quote(-1, 9.9, 10.1)
     for i in range(orders):
         family = (
@@ -48,7 +51,7 @@ def test_thousands_of_orders_resume_where_they_were(tape, lab):
         )  # fmt: skip
 
     assert results[0] == results[1]
-    assert len(results[0][1]) == 1500
+    assert len(results[0][1]) == ORDERS
 
 
 def test_snapshots_hold_no_class_of_ours(tape, lab):

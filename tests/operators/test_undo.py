@@ -73,7 +73,7 @@ def waiting(tape, lab):
     return build
 
 
-@pytest.mark.parametrize("fills", [10, 80, 400])
+@pytest.mark.parametrize("fills", [10, 80, 280])
 def test_showing_what_waits_leaves_the_state_as_it_was(waiting, lab, fills):
     desk, events = waiting(fills)
     before = states(desk)
