@@ -21,6 +21,7 @@ from bus.connect import open_bus
 from dataflows.graph import monitor_graph
 from domain.batch import Input
 from domain.instants import MILLISECOND, SECOND
+from domain.vocabulary import Topic
 from operators.market.logic import MarketSettings
 from operators.orders.logic import OrderSettings
 from operators.warm import warm_kernels
@@ -75,7 +76,7 @@ def flow() -> Dataflow:
     set_up_logs(settings.log_level, settings.log_format)
     servers = addresses(settings)
     bus = open_bus(servers.bus_url)
-    bus.set_up(dict(settings.partitions), settings.groups)
+    bus.set_up({Topic(name): n for name, n in settings.partitions.items()}, settings.groups)
     warm_kernels()
     source = BusSource(
         bus,
