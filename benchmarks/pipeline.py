@@ -34,7 +34,7 @@ def run_stream(paths: Paths, out: Path, processes: int = 1) -> dict[str, float]:
     `stream_wall_s` of the whole, and `peak_mb` of the largest process.
     """
     small = w1(1, cache=CACHE / "warm", size=WARM)
-    found, _ = apart(stream.run, paths, out, processes, warm=small)
+    found, _ = apart(stream.run, paths, out, processes, small)
     return found
 
 

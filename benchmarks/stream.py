@@ -106,7 +106,7 @@ class NoLettersPart(StatelessSinkPartition[Any]):
         raise ValueError(items[0][1].words)
 
 
-def run(paths: Paths, out: Path, workers: int, *, warm: Paths | None = None) -> dict[str, float]:
+def run(paths: Paths, out: Path, workers: int, warm: Paths | None = None) -> dict[str, float]:
     """One timed pass in this process, kernels warm; see `pipeline.run_stream`."""
     began = time.perf_counter()
     warm_kernels()
