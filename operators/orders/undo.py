@@ -9,9 +9,21 @@ from operators.kernel import Table, kernel
 from operators.lookup import find, remove
 from operators.orders.keep import exec_key
 from operators.orders.layout import blank_orders
-from operators.orders.tables import AGGS, KEPTS, ORDERS, Tables
+from operators.orders.tables import KEPTS, ORDERS, Tables
 
 _FILLED = int(EventKind.ORDER_FILLED)
+
+
+@kernel
+def _list_rows(arena: Table, at: int, out: Table, n: int) -> int:
+    """Append the rows of a linked list to `out`; returns the new count, −1 if it is too small."""
+    while at >= 0:
+        if n >= out.shape[0]:
+            return -1
+        out[n] = at
+        n += 1
+        at = arena[at].next
+    return n
 
 
 @kernel
@@ -44,27 +56,11 @@ def family_rows(
             return -1, k, f, v
         slots[n] = slot
         n += 1
-        at = order.first
-        while at >= 0:
-            if k >= kept.shape[0]:
-                return -1, k, f, v
-            kept[k] = at
-            k += 1
-            at = tables.kept[at].next
-        at = order.first_ref
-        while at >= 0:
-            if f >= refs.shape[0]:
-                return -1, k, f, v
-            refs[f] = at
-            f += 1
-            at = tables.refs[at].next
-        at = order.venues
-        while at >= 0:
-            if v >= venues.shape[0]:
-                return -1, k, f, v
-            venues[v] = at
-            v += 1
-            at = tables.venues[at].next
+        k = _list_rows(tables.kept, order.first, kept, k)
+        f = _list_rows(tables.refs, order.first_ref, refs, f)
+        v = _list_rows(tables.venues, order.venues, venues, v)
+        if k < 0 or f < 0 or v < 0:
+            return -1, k, f, v
     return n, k, f, v
 
 
@@ -120,6 +116,3 @@ class Trial:
         for array, index, rows in self._saved:
             array[index] = rows
         tables.used[:] = self.used
-
-
-assert AGGS > KEPTS > ORDERS
