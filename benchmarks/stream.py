@@ -1,6 +1,7 @@
 """The real pipeline over W1's Parquet files, into Arrow files with the compared columns."""
 
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from domain.rows import Rows
 from operators.market.logic import MarketSettings
 from operators.orders.logic import OrderSettings
 from operators.warm import warm_kernels
+from sinks.columns import columns_of
 from sources.columnar import ParquetReader
 from sources.files import FileSource
 
@@ -48,6 +50,8 @@ class ArrowPart(StatelessSinkPartition[Any]):
         self.rows: list[np.ndarray] = []
         self.waiting = 0
         self.names: dict[int, str] = {}
+        self.thread = ThreadPoolExecutor(1)
+        self.unwritten: list[Future[None]] = []
 
     def write_batch(self, items: list[Any]) -> None:
         """Take the rows of some steps."""
@@ -64,20 +68,24 @@ class ArrowPart(StatelessSinkPartition[Any]):
             self.flush()
 
     def flush(self) -> None:
-        """Write what waits."""
+        """Hand what waits to the thread that writes; waits itself while two are unwritten."""
         if not self.rows:
             return
-        status = np.concatenate(self.rows)
-        columns = [self._column(status, name) for name in OUTPUT]
-        table = pa.Table.from_arrays(columns, names=list(OUTPUT))
         path = self.folder / f"{self.worker:02d}-{self.number:04d}.arrow"
-        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
-            writer.write_table(table)
+        self.unwritten.append(self.thread.submit(self._write, path, self.rows))
+        while len(self.unwritten) > 2:
+            self.unwritten.pop(0).result()
         self.number += 1
         self.rows, self.waiting = [], 0
 
-    def _column(self, status: np.ndarray, name: str) -> Any:
-        values = status[_SOURCE.get(name, name)]
+    def _write(self, path: Path, rows: list[np.ndarray]) -> None:
+        found = columns_of(rows, [_SOURCE.get(name, name) for name in OUTPUT])
+        columns = [self._column(found[_SOURCE.get(name, name)], name) for name in OUTPUT]
+        table = pa.Table.from_arrays(columns, names=list(OUTPUT))
+        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+            writer.write_table(table)
+
+    def _column(self, values: np.ndarray, name: str) -> Any:
         if name not in {"order_id", "symbol"}:
             return pa.array(np.ascontiguousarray(values))
         keys, codes = np.unique(values, return_inverse=True)
@@ -87,6 +95,9 @@ class ArrowPart(StatelessSinkPartition[Any]):
     def close(self) -> None:
         """Write the rest."""
         self.flush()
+        for unwritten in self.unwritten:
+            unwritten.result()
+        self.thread.shutdown()
 
 
 class NoLetters(DynamicSink[Any]):

@@ -5,6 +5,8 @@ keys (`domain.keys.key_of`); the texts travel beside the rows in a table. A miss
 NaN, a missing time `NO_TIME`, a missing name 0.
 """
 
+from functools import cache
+
 import numpy as np
 
 MARKET = np.dtype(
@@ -114,7 +116,14 @@ EVENT_NUMBERS = (
 
 def blank(dtype: np.dtype, rows: int) -> np.ndarray:
     """Rows of this kind with every field missing: NaN, NO_TIME, key 0, sequence −1."""
-    out = np.zeros(rows, dtype)
+    out = np.empty(rows, dtype)
+    out[:] = _blank_row(dtype)
+    return out
+
+
+@cache
+def _blank_row(dtype: np.dtype) -> np.ndarray:
+    out = np.zeros(1, dtype)
     for name in dtype.names or ():
         base = dtype[name].base
         if base.kind == "f":

@@ -182,54 +182,57 @@ _HEADER = [
 HEADER = np.dtype(_HEADER)
 """What every row of an order begins with."""
 
-STATUS = np.dtype(
-    [
-        *_HEADER,
-        *((name, "f8") for name in STATUS_METRICS),
-        ("reasons", "u1", (len(STATUS_METRICS),)),
-    ]
-)
+
+def _measured(metrics: Sequence[str], *, named: bool) -> np.dtype:
+    """Header, metrics and their reasons, padded to whole words; one array unless `named`."""
+    n = len(metrics)
+    values = [(name, "f8") for name in metrics] if named else [("metrics", "f8", (n,))]
+    return np.dtype([*_HEADER, *values, ("reasons", "u1", (n,)), ("reserved", "u1", (8 - n % 8,))])
+
+
+STATUS = _measured(STATUS_METRICS, named=True)
 """One state of an order: every metric that is known while it works, or the reason it is null."""
 
-ORDER = np.dtype(
-    [
-        *_HEADER,
-        *((name, "f8") for name in ORDER_METRICS),
-        ("reasons", "u1", (len(ORDER_METRICS),)),
-    ]
-)
+ORDER = _measured(ORDER_METRICS, named=True)
 """The whole record of an order, horizons and later benchmarks included."""
+
+STATUS_IN_KERNELS = _measured(STATUS_METRICS, named=False)
+"""The bytes of STATUS with its metrics as one array."""
+ORDER_IN_KERNELS = _measured(ORDER_METRICS, named=False)
+"""The bytes of ORDER with its metrics as one array."""
 
 HEADER_FIELDS = tuple(name for name, *_ in _HEADER)
 
-FILL = np.dtype(
-    [
-        ("order", "u8"),
-        ("root", "u8"),
-        ("symbol", "u8"),
-        ("venue", "u8"),
-        ("exec", "u8"),
-        ("ts", "i8"),
-        ("known", "i8"),
-        ("seq", "i8"),  # sender's sequence within the order
-        ("pos", "i8"),
-        ("source", "u1"),
-        ("side", "i1"),
-        ("liquidity", "u1"),
-        ("status", "u1"),  # FillStatus
-        ("anomalies", "u4"),
-        ("last_qty", "f8"),
-        ("last_px", "f8"),
-        ("fee", "f8"),
-        ("cum_qty", "f8"),  # ours, after this fill
-        ("bid", "f8"),  # the market the execution met
-        ("ask", "f8"),
-        ("mid", "f8"),
-        ("arrival_mid", "f8"),  # when the executed order was received
-        ("quote_ts", "i8"),
-        *((f"mid_{name}", "f8") for name in HORIZON_NAMES),
-    ]
-)
+_FILL = [
+    ("order", "u8"),
+    ("root", "u8"),
+    ("symbol", "u8"),
+    ("venue", "u8"),
+    ("exec", "u8"),
+    ("ts", "i8"),
+    ("known", "i8"),
+    ("seq", "i8"),  # sender's sequence within the order
+    ("pos", "i8"),
+    ("source", "u1"),
+    ("side", "i1"),
+    ("liquidity", "u1"),
+    ("status", "u1"),  # FillStatus
+    ("anomalies", "u4"),
+    ("last_qty", "f8"),
+    ("last_px", "f8"),
+    ("fee", "f8"),
+    ("cum_qty", "f8"),  # ours, after this fill
+    ("bid", "f8"),  # the market the execution met
+    ("ask", "f8"),
+    ("mid", "f8"),
+    ("arrival_mid", "f8"),  # when the executed order was received
+    ("quote_ts", "i8"),
+]
+
+FILL = np.dtype([*_FILL, *((f"mid_{name}", "f8") for name in HORIZON_NAMES)])
+"""An execution with the market it met and the mids before and after it."""
+FILL_IN_KERNELS = np.dtype([*_FILL, ("mids", "f8", (len(HORIZON_NAMES),))])
+"""The bytes of FILL with its mids as one array."""
 
 
 class FillStatus:

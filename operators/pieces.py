@@ -107,7 +107,8 @@ class Stamped(_Piece):
     events: np.ndarray = field(default_factory=lambda: np.empty(0, STAMPED))
     horizons: np.ndarray = field(default_factory=lambda: np.empty(0, HORIZON))
     details: np.ndarray = field(default_factory=lambda: np.empty(0, DETAIL))
-    names: dict[int, str] = field(default_factory=dict)
+    names: list[dict[int, str]] = field(default_factory=list)
+    """Tables of the batches whose events go out or are held; several groups share one."""
     references: list[tuple[int, bytes]] = field(default_factory=list)
     """(effective time, JSON) of reference and control records."""
     provisional: np.ndarray = field(default_factory=lambda: np.empty(0, STAMPED))

@@ -9,30 +9,33 @@ from domain.batch import Batch, Input
 from domain.columns import DETAIL, HAS_DETAIL
 from domain.keys import GROUP_KEYS
 from domain.vocabulary import Topic
+from operators.arrays import joined
 from operators.kernel import Table, kernel
 from operators.pieces import HORIZON, STAMPED, OrderPiece, Stamped
 
 
 @kernel
-def group_order(group: Table, groups: int) -> tuple[Any, ...]:
-    """(stable order of rows by group, first row of each group and the end)."""
-    start = np.zeros(groups + 1, np.int64)
+def group_order(group: Table, order: Table, start: Table, at: Table) -> None:
+    """Write the stable order of rows by group, and where each group starts and ends.
+
+    `start` holds zeros, one more than there are groups; `at` is room for as many.
+    """
     for i in range(group.shape[0]):
         start[group[i] + 1] += 1
-    for g in range(groups):
+    for g in range(start.shape[0] - 1):
         start[g + 1] += start[g]
-    at = start.copy()
-    order = np.empty(group.shape[0], np.int64)
+        at[g] = start[g]
     for i in range(group.shape[0]):
         g = group[i]
         order[at[g]] = i
         at[g] += 1
-    return order, start
 
 
 def by_group(rows: np.ndarray, field: str, groups: int) -> tuple[np.ndarray, np.ndarray]:
     """Rows sorted by a group field, stored order kept, and where each group starts."""
-    order, start = group_order(np.ascontiguousarray(rows[field]), groups)
+    order = np.empty(len(rows), np.int64)
+    start = np.zeros(groups + 1, np.int64)
+    group_order(rows[field], order, start, np.zeros(groups + 1, np.int64))
     return rows.take(order), start
 
 
@@ -93,11 +96,8 @@ def route_to_orders(
     horizons, horizon_start = by_group(_concat(stamped, "horizons", HORIZON), "order_group", groups)
     shown, shown_start = by_group(_concat(stamped, "provisional", STAMPED), "order_group", groups)
     details, detail_start = by_group(_concat(stamped, "details", DETAIL), "order_group", groups)
-    names: dict[int, str] = {}
-    references: list[tuple[int, bytes]] = []
-    for piece in stamped:
-        names.update(piece.names)
-        references.extend(piece.references)
+    names = _merged(stamped)
+    references = [record for piece in stamped for record in piece.references]
     out: list[tuple[str, OrderPiece]] = []
     for g in range(groups):
         has_rows = any(
@@ -120,8 +120,14 @@ def route_to_orders(
     return out
 
 
+def _merged(pieces: list[Stamped]) -> dict[int, str]:
+    """One table of the names of all pieces."""
+    tables = {id(table): table for piece in pieces for table in piece.names}
+    names: dict[int, str] = {}
+    for table in tables.values():
+        names.update(table)
+    return names
+
+
 def _concat(pieces: list[Any], field: str, dtype: np.dtype) -> np.ndarray:
-    arrays = [a for a in (getattr(p, field) for p in pieces) if len(a)]
-    if not arrays:
-        return np.empty(0, dtype)
-    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+    return joined((getattr(piece, field) for piece in pieces), dtype)

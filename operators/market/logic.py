@@ -17,10 +17,11 @@ from bytewax.operators import KeyedStream, StatefulBatchLogic
 from bytewax.operators import stateful_batch as _stateful_batch
 
 from domain.batch import Batch, Input
-from domain.columns import EVENT, MARKET
+from domain.columns import DETAIL, EVENT, MARKET
 from domain.instants import END_OF_TIME, NO_TIME, SECOND
 from domain.keys import key_of
 from domain.vocabulary import Topic
+from operators.arrays import joined
 from operators.lookup import find
 from operators.market import release, tape
 from operators.market.sessions import Sessions
@@ -152,7 +153,7 @@ class MarketLogic(StatefulBatchLogic[Batch, Stamped, Any]):
             self._fold_market(batch.market)
         if len(batch.events):
             self._hold(batch.source, batch.events)
-        out.details = _joined(out.details, batch.details)
+        out.details = joined((out.details, batch.details), DETAIL)
         if len(batch.events) and batch.names:
             self.names.append((batch.source, int(batch.events["pos"][-1]), batch.names))
         if self.group == 0:
@@ -221,7 +222,7 @@ class MarketLogic(StatefulBatchLogic[Batch, Stamped, Any]):
 
     def _hold(self, source: int, events: np.ndarray) -> None:
         held = self.state.pending.get(source)
-        self.state.pending[source] = events if held is None else _joined(held, events)
+        self.state.pending[source] = events if held is None else joined((held, events), EVENT)
         self._meet_symbols(events)
 
     def _event_watermark(self) -> int:
@@ -262,13 +263,11 @@ class MarketLogic(StatefulBatchLogic[Batch, Stamped, Any]):
             out.horizons, own = self._follow(until)
             if len(own):
                 pieces.append(own)
-        out.events = pieces[0] if len(pieces) == 1 else _sorted(pieces)
+        out.events = joined(pieces, STAMPED)
 
-    def _held_names(self) -> dict[int, str]:
+    def _held_names(self) -> list[dict[int, str]]:
         """Names of events that go out now or are still held."""
-        if len(self.names) == 1:
-            return self.names[0][2]
-        return {key: name for _, _, names in self.names for key, name in names.items()}
+        return [names for _, _, names in self.names]
 
     def _drop_names(self) -> None:
         first = {source: int(rows["pos"][0]) for source, rows in self.state.pending.items()
@@ -377,27 +376,12 @@ class MarketLogic(StatefulBatchLogic[Batch, Stamped, Any]):
                 self._shown[source] = int(fresh["pos"][-1])
         if not pieces:
             return np.empty(0, STAMPED)
-        out = _sorted(pieces)
+        out = joined(pieces, STAMPED)
         release.stamp_newest(
             out, state.symbol_table, state.symbols, state.ticks, state.seconds, state.intervals,
             self.settings.allowed_lateness_ns,
         )  # fmt: skip
         return out
-
-
-def _joined(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    if not len(first):
-        return second
-    if not len(second):
-        return first
-    return np.concatenate([first, second])
-
-
-def _sorted(pieces: list[np.ndarray]) -> np.ndarray:
-    if not pieces:
-        return np.empty(0, STAMPED)
-    rows = np.concatenate(pieces)
-    return rows[np.argsort(rows["t_eff"], kind="stable")]
 
 
 def _with_stamps(events: np.ndarray) -> np.ndarray:

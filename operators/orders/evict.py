@@ -1,16 +1,12 @@
-"""Kernels that let finished families go and pack what stays."""
+"""Kernels that let finished families go and close the gaps they leave, in place."""
 
 from typing import Any
 
-from domain.vocabulary import EventKind, OrderState
-from operators.kernel import Table, kernel
+from operators.kernel import Row, Table, kernel
 from operators.orders import sums as S
 from operators.orders.fold import is_closed
 from operators.orders.measure import state_of
 from operators.orders.tables import AGGS, KEPTS, MIDS, ORDERS, REFS, VENUES, Tables
-
-_FILLED_EVENT = int(EventKind.ORDER_FILLED)
-_UNKNOWN = int(OrderState.UNKNOWN)
 
 
 @kernel
@@ -50,102 +46,147 @@ def stale_families(tables: Tables, before: int, gone: Table) -> Any:
 
 
 @kernel
-def pack_into(tables: Tables, gone: Table, new: Tables, slot_map: Table, kept_map: Table) -> None:
-    """Copy the families that stay into empty tables, lists laid out in order."""
-    n = tables.used[ORDERS]
-    for slot in range(n):
-        slot_map[slot] = -1
+def _at(places: Table, row: int) -> Any:
+    """New place of a row; none stays none."""
+    return places[row] if row >= 0 else row
+
+
+@kernel
+def _number(places: Table, n: int) -> Any:
+    """Turn marks of the rows that stay into their new places; returns how many stay."""
+    count = 0
+    for i in range(n):
+        if places[i] >= 0:
+            places[i] = count
+            count += 1
+    return count
+
+
+@kernel
+def _copy_pairs(sums: Table, to: int, row: int) -> None:
+    for k in range(sums.shape[1]):
+        sums[to, k, 0] = sums[row, k, 0]
+        sums[to, k, 1] = sums[row, k, 1]
+
+
+@kernel
+def _mark_lists(tables: Tables, gone: Table, aggs: Table, refs: Table, venues: Table) -> None:
+    """Mark with 0 the rows that belong to orders that stay."""
+    for slot in range(tables.used[ORDERS]):
         if gone[slot]:
             continue
-        at = new.used[ORDERS]
-        new.used[ORDERS] = at + 1
-        slot_map[slot] = at
-        new.orders[at] = tables.orders[slot]
-        new.sums[at] = tables.sums[slot]
-        new.horizon_sums[at] = tables.horizon_sums[slot]
-        if tables.orders[slot].agg >= 0:
-            agg = new.used[AGGS]
-            new.used[AGGS] = agg + 1
-            new.agg_sums[agg] = tables.agg_sums[tables.orders[slot].agg]
-            new.agg_horizon_sums[agg] = tables.agg_horizon_sums[tables.orders[slot].agg]
-            new.orders[at].agg = agg
-        _pack_events(tables, slot, new, at, kept_map)
-        _pack_venues(tables, slot, new, at)
-    for slot in range(n):
-        at = slot_map[slot]
-        if at < 0:
+        order = tables.orders[slot]
+        if order.agg >= 0:
+            aggs[order.agg] = 0
+        at = order.first_ref
+        while at >= 0:
+            refs[at] = 0
+            at = tables.refs[at].next
+        at = order.venues
+        while at >= 0:
+            venues[at] = 0
+            at = tables.venues[at].next
+
+
+@kernel
+def _move_kept(tables: Tables, gone: Table, slots: Table, kept: Table) -> Any:
+    """Close the gaps among events; their mids lie in the same order."""
+    count = 0
+    mids = 0
+    for i in range(tables.used[KEPTS]):
+        kept[i] = -1
+        if gone[tables.kept[i].slot]:
             continue
-        parent = tables.orders[slot].parent_slot
-        new.orders[at].parent_slot = slot_map[parent] if parent >= 0 else -1
-        _pack_refs(tables, slot, new, at, kept_map)
+        row = tables.kept[count]
+        if count != i:
+            tables.kept[count] = tables.kept[i]
+        row.slot = slots[row.slot]
+        if row.mids >= 0:
+            if row.mids != mids:
+                for h in range(tables.mids.shape[1]):
+                    tables.mids[mids, h] = tables.mids[row.mids, h]
+            row.mids = mids
+            mids += 1
+        kept[i] = count
+        count += 1
+    tables.used[MIDS] = mids
+    return count
 
 
 @kernel
-def _pack_events(tables: Tables, slot: int, new: Tables, at: int, kept_map: Table) -> None:
-    order = new.orders[at]
-    row = tables.orders[slot].first
-    previous = -1
-    order.first = -1
-    while row >= 0:
-        to = new.used[KEPTS]
-        new.used[KEPTS] = to + 1
-        kept_map[row] = to
-        new.kept[to] = tables.kept[row]
-        new.kept[to].slot = at
-        new.kept[to].prev = previous
-        new.kept[to].next = -1
-        if tables.kept[row].mids >= 0:
-            mids = new.used[MIDS]
-            new.used[MIDS] = mids + 1
-            new.mids[mids] = tables.mids[tables.kept[row].mids]
-            new.kept[to].mids = mids
-        if previous >= 0:
-            new.kept[previous].next = to
-        else:
-            order.first = to
-        if row == tables.orders[slot].first_fill:
-            order.first_fill = to
-        if row == tables.orders[slot].last_fill:
-            order.last_fill = to
-        previous = to
-        row = tables.kept[row].next
-    order.last = previous
+def _link_order(
+    order: Row, slots: Table, kept: Table, aggs: Table, refs: Table, venues: Table
+) -> None:
+    order.first = _at(kept, order.first)
+    order.last = _at(kept, order.last)
+    order.first_fill = _at(kept, order.first_fill)
+    order.last_fill = _at(kept, order.last_fill)
+    order.first_ref = _at(refs, order.first_ref)
+    order.last_ref = _at(refs, order.last_ref)
+    order.venues = _at(venues, order.venues)
+    order.agg = _at(aggs, order.agg)
+    order.parent_slot = _at(slots, order.parent_slot)
+    order.family = _at(slots, order.family)
 
 
 @kernel
-def _pack_venues(tables: Tables, slot: int, new: Tables, at: int) -> None:
-    venue = tables.orders[slot].venues
-    previous = -1
-    new.orders[at].venues = -1
-    while venue >= 0:
-        to = new.used[VENUES]
-        new.used[VENUES] = to + 1
-        new.venues[to] = tables.venues[venue]
-        new.venues[to].next = -1
-        new.venue_qty[to] = tables.venue_qty[venue]
-        if previous >= 0:
-            new.venues[previous].next = to
-        else:
-            new.orders[at].venues = to
-        previous = to
-        venue = tables.venues[venue].next
+def close_gaps(
+    tables: Tables,
+    gone: Table,
+    blank: Table,
+    slots: Table,
+    kept: Table,
+    aggs: Table,
+    refs: Table,
+    venues: Table,
+) -> None:
+    """Take the orders that go out of every arena; the lookups are to be filled anew.
 
-
-@kernel
-def _pack_refs(tables: Tables, slot: int, new: Tables, at: int, kept_map: Table) -> None:
-    ref = tables.orders[slot].first_ref
-    previous = -1
-    new.orders[at].first_ref = -1
-    while ref >= 0:
-        to = new.used[REFS]
-        new.used[REFS] = to + 1
-        new.refs[to].kept = kept_map[tables.refs[ref].kept]
-        new.refs[to].prev = previous
-        new.refs[to].next = -1
-        if previous >= 0:
-            new.refs[previous].next = to
-        else:
-            new.orders[at].first_ref = to
-        previous = to
-        ref = tables.refs[ref].next
-    new.orders[at].last_ref = previous
+    The last five are room for the new place of each row in use of its arena, all −1;
+    `blank` holds an order of which nothing is known.
+    """
+    n = tables.used[ORDERS]
+    _mark_lists(tables, gone, aggs, refs, venues)
+    for slot in range(n):
+        slots[slot] = -1 if gone[slot] else 0
+    orders = _number(slots, n)
+    events = _move_kept(tables, gone, slots, kept)
+    for slot in range(n):
+        at = slots[slot]
+        if at >= 0 and at != slot:
+            tables.orders[at] = tables.orders[slot]
+            _copy_pairs(tables.sums, at, slot)
+    for slot in range(orders, n):
+        tables.orders[slot] = blank[0]
+    n_aggs, n_refs = tables.used[AGGS], tables.used[REFS]
+    n_venues = tables.used[VENUES]
+    tables.used[ORDERS] = orders
+    tables.used[KEPTS] = events
+    tables.used[AGGS] = _number(aggs, n_aggs)
+    tables.used[REFS] = _number(refs, n_refs)
+    tables.used[VENUES] = _number(venues, n_venues)
+    for i in range(n_aggs):
+        if aggs[i] >= 0 and aggs[i] != i:
+            _copy_pairs(tables.agg_sums, aggs[i], i)
+    for i in range(n_refs):
+        if refs[i] >= 0:
+            ref = tables.refs[refs[i]]
+            if refs[i] != i:
+                tables.refs[refs[i]] = tables.refs[i]
+            ref.kept = kept[ref.kept]
+            ref.next = _at(refs, ref.next)
+            ref.prev = _at(refs, ref.prev)
+    for i in range(n_venues):
+        if venues[i] >= 0:
+            venue = tables.venues[venues[i]]
+            if venues[i] != i:
+                tables.venues[venues[i]] = tables.venues[i]
+                tables.venue_qty[venues[i], 0] = tables.venue_qty[i, 0]
+                tables.venue_qty[venues[i], 1] = tables.venue_qty[i, 1]
+            venue.next = _at(venues, venue.next)
+    for i in range(events):
+        row = tables.kept[i]
+        row.next = _at(kept, row.next)
+        row.prev = _at(kept, row.prev)
+    for slot in range(orders):
+        _link_order(tables.orders[slot], slots, kept, aggs, refs, venues)

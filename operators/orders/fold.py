@@ -10,7 +10,7 @@ from domain.vocabulary import Anomaly, EventKind, OrderState
 from operators.kernel import Row, Table, kernel
 from operators.lookup import find, put
 from operators.market.tape import valid_mid
-from operators.orders.horizons import add_fill_horizons, sharing_parent
+from operators.orders.horizons import sharing_parent
 from operators.orders.keep import add_ref, add_venue, exec_key, new_agg, slot_of
 from operators.orders.sums import (
     N_SUMS,
@@ -303,7 +303,6 @@ def _fold_fill(tables: Tables, slot: int, at: int, terms: Table) -> None:
         order.first_fill = at
     fill_terms(terms, order, event)
     _share_fill(tables, slot, at, terms, 1.0)
-    add_fill_horizons(tables, slot, at)
     filled = tables.sums[slot, QTY, 0]
     if event.order_qty == event.order_qty and order.order_qty != order.order_qty:
         order.order_qty = event.order_qty
@@ -424,15 +423,12 @@ def _apply_rewrites(tables: Tables, order: Row) -> None:
 
 @kernel
 def _take_from_ancestors(tables: Tables, slot: int) -> None:
-    """Take the order's own sums, venues and horizons out of every ancestor."""
+    """Take the order's own sums and venues out of every ancestor."""
     ancestor = sharing_parent(tables, slot)
     while ancestor >= 0:
         agg = tables.orders[ancestor].agg
         for k in range(N_SUMS):
             add_pair(tables.agg_sums[agg, k], tables.sums[slot, k], -1.0)
-        for h in range(tables.horizon_sums.shape[1]):
-            for k in range(tables.horizon_sums.shape[2]):
-                add_pair(tables.agg_horizon_sums[agg, h, k], tables.horizon_sums[slot, h, k], -1.0)
         venue = tables.orders[slot].venues
         while venue >= 0:
             add_venue(tables, ancestor, tables.venues[venue].venue, -tables.venue_qty[venue, 0])
@@ -447,7 +443,6 @@ def _withdraw(tables: Tables, slot: int) -> None:
     if tables.orders[slot].agg < 0:
         _clear_venues(tables, slot)
     tables.sums[slot, :, :] = 0.0
-    tables.horizon_sums[slot, :, :, :] = 0.0
 
 
 @kernel
@@ -518,12 +513,6 @@ def _hand_over(tables: Tables, slot: int, ancestor: int) -> None:
             add_pair(tables.agg_sums[agg, k], tables.agg_sums[nested, k], 1.0)
         else:
             add_pair(tables.agg_sums[agg, k], tables.sums[slot, k], 1.0)
-    for h in range(tables.horizon_sums.shape[1]):
-        for k in range(tables.horizon_sums.shape[2]):
-            source = tables.horizon_sums[slot, h, k]
-            if nested >= 0:
-                source = tables.agg_horizon_sums[nested, h, k]
-            add_pair(tables.agg_horizon_sums[agg, h, k], source, 1.0)
     venue = tables.orders[slot].venues
     while venue >= 0:
         add_venue(tables, ancestor, tables.venues[venue].venue, tables.venue_qty[venue, 0])

@@ -2,11 +2,17 @@
 
 from typing import Any
 
+from domain.rows import FillStatus
+from domain.vocabulary import EventKind
 from operators.kernel import Table, kernel
 from operators.lookup import find
 from operators.market.tape import valid_mid
 from operators.orders.sums import add
 from operators.orders.tables import Tables
+
+_FILLED = int(EventKind.ORDER_FILLED)
+_COUNTED = FillStatus.COUNTED
+_CORRECTED = FillStatus.CORRECTED
 
 
 @kernel
@@ -18,65 +24,53 @@ def sharing_parent(tables: Tables, slot: int) -> Any:
 
 
 @kernel
-def add_horizon(tables: Tables, slot: int, at: int, h: int) -> None:
-    """Add one observed mid of a fill to its order and every ancestor."""
+def _add_fill(tables: Tables, at: int, sums: Table) -> None:
     fill = tables.kept[at]
-    mid = tables.mids[fill.mids, h]
-    if mid != mid:
-        return
-    order = tables.orders[slot]
-    notional = fill.eff_qty * fill.eff_px
-    mid_notional = fill.eff_qty * mid
+    order = tables.orders[fill.slot]
     received = valid_mid(order.arrival_bid, order.arrival_ask)
     receipt = fill.eff_qty * received if order.accepted and received == received else 0.0
-    add(tables.horizon_sums[slot, h, 0], notional)
-    add(tables.horizon_sums[slot, h, 1], mid_notional)
-    add(tables.horizon_sums[slot, h, 2], receipt)
-    ancestor = sharing_parent(tables, slot)
-    while ancestor >= 0:
-        agg = tables.orders[ancestor].agg
-        add(tables.agg_horizon_sums[agg, h, 0], notional)
-        add(tables.agg_horizon_sums[agg, h, 1], mid_notional)
-        add(tables.agg_horizon_sums[agg, h, 2], receipt)
-        ancestor = tables.orders[ancestor].parent_slot
-
-
-@kernel
-def add_fill_horizons(tables: Tables, slot: int, at: int) -> None:
-    """Add every observed mid of a fill."""
     for h in range(tables.mids.shape[1]):
-        add_horizon(tables, slot, at, h)
+        mid = tables.mids[fill.mids, h]
+        if mid == mid:
+            add(sums[h, 0], fill.eff_qty * fill.eff_px)
+            add(sums[h, 1], fill.eff_qty * mid)
+            add(sums[h, 2], receipt)
 
 
 @kernel
-def note_horizon(
-    tables: Tables,
-    slot: int,
-    pos: int,
-    source: int,
-    h: int,
-    mid: float,
-    counted: int,
-    corrected: int,
-) -> None:
-    """Keep a later mid of the fill at `pos`; it adds to the sums where the fill counts."""
+def sum_horizons(tables: Tables, slot: int, sums: Table) -> None:
+    """Add up an order's observed mids, or its children's: (horizons, HORIZON_SUMS, 2)."""
+    sums[:] = 0.0
+    order = tables.orders[slot]
+    own = order.agg < 0
+    at = order.first if own else order.first_ref
+    while at >= 0:
+        row = at if own else tables.refs[at].kept
+        fill = tables.kept[row]
+        counts = fill.status == _COUNTED or fill.status == _CORRECTED
+        if fill.kind == _FILLED and counts and (own or tables.orders[fill.slot].agg < 0):
+            _add_fill(tables, row, sums)
+        at = fill.next if own else tables.refs[at].next
+
+
+@kernel
+def note_horizon(tables: Tables, slot: int, pos: int, source: int, h: int, mid: float) -> None:
+    """Keep a later mid of the fill at `pos`, unless one is known."""
     at = tables.orders[slot].last
     while at >= 0:
         row = tables.kept[at]
         if row.pos == pos and row.source == source:
             if row.mids >= 0 and tables.mids[row.mids, h] != tables.mids[row.mids, h]:
                 tables.mids[row.mids, h] = mid
-                if row.status == counted or row.status == corrected:
-                    add_horizon(tables, slot, at, h)
             return
         at = row.prev
 
 
 @kernel
-def note_horizons(tables: Tables, rows: Table, counted: int, corrected: int) -> None:
+def note_horizons(tables: Tables, rows: Table) -> None:
     """Keep later mids of fills; those of orders that left are ignored."""
     for i in range(rows.shape[0]):
         row = rows[i]
         slot = find(tables.order_table, row.order)
         if slot >= 0:
-            note_horizon(tables, slot, row.pos, row.source, row.index, row.mid, counted, corrected)
+            note_horizon(tables, slot, row.pos, row.source, row.index, row.mid)

@@ -189,7 +189,6 @@ def slot_of(tables: Tables, order: int, root: int) -> Any:
     tables.orders[slot].root = root
     tables.orders[slot].family = slot
     tables.sums[slot, :, :] = 0.0
-    tables.horizon_sums[slot, :, :, :] = 0.0
     return slot
 
 
@@ -253,4 +252,3 @@ def new_agg(tables: Tables, slot: int) -> None:
     tables.used[AGGS] = at + 1
     tables.orders[slot].agg = at
     tables.agg_sums[at, :, :] = 0.0
-    tables.agg_horizon_sums[at, :, :, :] = 0.0

@@ -1,5 +1,7 @@
 """Row layouts of one order group's state."""
 
+from functools import cache
+
 import numpy as np
 
 from domain.instants import NO_TIME
@@ -180,7 +182,14 @@ NOWHERE = -1
 
 def blank_orders(rows: int) -> np.ndarray:
     """Order rows with nothing known yet."""
-    out = np.zeros(rows, ORDER_STATE)
+    out = np.empty(rows, ORDER_STATE)
+    out[:] = _blank_order()
+    return out
+
+
+@cache
+def _blank_order() -> np.ndarray:
+    out = np.zeros(1, ORDER_STATE)
     for name in ORDER_STATE.names or ():
         base = ORDER_STATE[name].base
         if base.kind == "f" and name not in {"removed_qty", "routed_qty", "ack_ms_sum"}:

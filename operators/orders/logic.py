@@ -14,51 +14,52 @@ from domain.columns import DETAIL, EVENT, HAS_DETAIL
 from domain.events import Envelope
 from domain.instants import END_OF_TIME, NO_TIME, SECOND
 from domain.reasons import Reason
-from domain.reference import ReferenceRecord
+from domain.reference import REFERENCE, ReferenceRecord
 from domain.reference_book import ReferenceBook
 from domain.rows import (
     FILL,
-    HEADER,
-    HORIZON_NAMES,
+    FILL_IN_KERNELS,
     ORDER,
-    ORDER_METRICS,
+    ORDER_IN_KERNELS,
     STATUS,
-    STATUS_METRICS,
-    FillStatus,
+    STATUS_IN_KERNELS,
     Rows,
     Venues,
     chosen_venues,
     joined_venues,
 )
 from domain.vocabulary import EventKind
+from operators.arrays import in_order, joined, used_keys
 from operators.orders.curves import reference_table
-from operators.orders.evict import pack_into, stale_families
+from operators.orders.evict import close_gaps, stale_families
 from operators.orders.fold import index_tables
 from operators.orders.horizons import note_horizons
-from operators.orders.process import MOST_ROWS, process
+from operators.orders.layout import HORIZON_SUMS, HORIZONS_KEPT, blank_orders
+from operators.orders.process import MOST_ROWS, WAIT, process
 from operators.orders.records import count_fills, list_venues, write_records
 from operators.orders.sums import N_SUMS
 from operators.orders.tables import (
+    AGGS,
     KEPTS,
     MOST_VENUES,
     ORDERS,
+    REFS,
+    VENUES,
     new_tables,
     pack,
     reserve,
-    sized_tables,
+    trimmed,
     unpack,
 )
 from operators.orders.undo import Trial
 from operators.pieces import HORIZON, STAMPED, OrderPiece
 
-_N_STATUS = len(STATUS_METRICS)
-_N_ORDER = len(ORDER_METRICS)
 _EVENT_BYTES = EVENT.itemsize
 _EVICT_EVERY_NS = 60 * SECOND
 _EVICT_AT_LEAST_NS = 600 * SECOND
 _EVICT_SHARE = 3
 """Orders are let go once they are a third of all, or ten minutes have passed."""
-_PLACE = np.dtype([("source", "i8"), ("pos", "i8")])
+_MANY_NAMES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
     def __init__(self, settings: OrderSettings, resume: tuple[Any, ...] | None) -> None:
         self.settings = settings
         self.book = ReferenceBook(settings.references)
-        self.references = reference_table(self.book.table(NO_TIME))
+        self.references = reference_table(np.empty(0, REFERENCE))
         self._references_from = self._references_until = NO_TIME
         self.watermarks: dict[int, tuple[int, int, int]] = {}
         self.tables = new_tables()
@@ -94,8 +95,10 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
         self.next_eviction = NO_TIME
         self.finished = False
         self._terms = np.zeros(N_SUMS)
+        self._horizon_sums = np.zeros((HORIZONS_KEPT, len(HORIZON_SUMS), 2))
         self._waiting_since: int | None = None
         self._evicted_before = NO_TIME // 2
+        self._names_kept = 0
         if resume is not None:
             (self.watermarks, packed, self.names, pending, horizons, details,
              self.next_eviction, self.finished, book) = resume  # fmt: skip
@@ -130,14 +133,14 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
                 provisional.append(piece.provisional)
             self.names.update(piece.names)
             self._take_references(piece.references)
-        self.pending = _in_order(fresh)
-        self.horizons = _joined(horizons)
+        self.pending = in_order(joined(fresh, STAMPED))
+        self.horizons = joined(horizons, HORIZON)
         if len(details) > 1:
-            rows = _joined(details)
+            rows = joined(details, DETAIL)
             self.details = rows[np.lexsort((rows["pos"], rows["source"]))]
         out = self._advance()
         if provisional:
-            shown = self._show(_joined(provisional))
+            shown = self._show(joined(provisional, STAMPED))
             out = out if shown is None else [*out, shown]
         self._note_waiting()
         return out, False
@@ -177,9 +180,7 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
         if len(self.horizons) and watermark > NO_TIME:
             due = self.horizons["t_eff"] < watermark
             if due.any():
-                note_horizons(
-                    self.tables, self.horizons[due], FillStatus.COUNTED, FillStatus.CORRECTED
-                )
+                note_horizons(self.tables, self.horizons[due])
                 self.horizons = self.horizons[~due]
         if watermark == END_OF_TIME:
             if not self.finished and end < END_OF_TIME:
@@ -211,16 +212,16 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
         self.tables = reserve(self.tables, decided)
         later = np.zeros(ready, np.uint8)
         pieces = self._process(decided, later, event_watermark, watermark)
-        taken = later == 0
-        held = decided[later == 1]
-        self.pending = np.concatenate([held, rest]) if len(held) else rest
+        self.pending = joined([decided[later == WAIT], rest], STAMPED)
         out = _joined_rows(pieces)
-        timeline = decided[taken & (decided["kind"] < EventKind.MARK)]
-        out.timeline = _events_of(timeline)
+        taken = np.flatnonzero((later == 0) & (decided["kind"] < EventKind.MARK))
+        out.timeline = _events_of(decided, taken)
         out.names = self.names
         out.watermark = watermark
-        self._forget_shown(decided[later != 1])
-        self._drop_details(decided[later != 1])
+        if self.shown or len(self.details):
+            settled = decided[later != WAIT]
+            self._forget_shown(settled)
+            self._drop_details(settled)
         return out
 
     def _process(
@@ -235,33 +236,27 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
             until = int(np.searchsorted(rows["t_eff"], self._references_until, side="left"))
             room = min(2 * (len(rows) - at) + 64, 65_536)
             room_for_venues = (room + MOST_ROWS) * (int(self.tables.used[MOST_VENUES]) + 2)
-            head = np.zeros(room, HEADER)
-            m = np.empty((room, _N_STATUS))
-            r = np.zeros((room, _N_STATUS), np.uint8)
+            status = np.empty(room, STATUS)
             venues = Venues(
-                np.zeros(room + 1, np.int64), np.zeros(room_for_venues, np.uint64),
-                np.zeros(room_for_venues),
+                np.zeros(room + 1, np.int64), np.empty(room_for_venues, np.uint64),
+                np.empty(room_for_venues),
             )  # fmt: skip
             at, count, held = process(
                 rows[:until], at, later, event_watermark, watermark, settings.mark_interval_ns,
                 settings.mark_row_interval_ns, self.tables, self.details, self.references,
-                self._terms, head, m, r, venues.start, venues.key, venues.qty, holding,
-                held,
+                self._terms, status.view(STATUS_IN_KERNELS), venues.start, venues.key, venues.qty,
+                holding, held,
             )  # fmt: skip
             if count:
                 used = int(venues.start[count])
                 venues = Venues(venues.start[: count + 1], venues.key[:used], venues.qty[:used])
-                pieces.append((assemble(STATUS, head[:count], m[:count], r[:count]), venues))
+                pieces.append((status[:count], venues))
         return pieces
 
     def _drop_details(self, folded: np.ndarray) -> None:
         told = folded[(folded["flags"] & HAS_DETAIL) != 0]
         if len(told):
-            places = np.zeros(len(told), _PLACE)
-            places["source"], places["pos"] = told["source"], told["pos"]
-            mine = np.zeros(len(self.details), _PLACE)
-            mine["source"], mine["pos"] = self.details["source"], self.details["pos"]
-            self.details = self.details[~np.isin(mine, places)]
+            self.details = self.details[~np.isin(_place_of(self.details), _place_of(told))]
 
     # Provisional rows
 
@@ -278,9 +273,9 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
             return None
         rows = events[fresh]
         self.shown.update(_places(rows))
-        self._told = np.concatenate([self._told, rows])
+        self._told = joined([self._told, rows], STAMPED)
         waiting = self.pending[self.pending["kind"] < EventKind.MARK]
-        together = _in_order([waiting, self._told])
+        together = in_order(joined([waiting, self._told], STAMPED))
         together = together[np.isin(together["root"], rows["root"])]
         _, first = np.unique(together[["source", "pos"]], return_index=True)
         together = together[np.sort(first)]
@@ -321,19 +316,14 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
 
     def _records(self, slots: np.ndarray, now: int) -> Rows:
         self._refresh_references(now)
-        n = len(slots)
-        head = np.zeros(n, HEADER)
-        m = np.empty((n, _N_ORDER))
-        r = np.zeros((n, _N_ORDER), np.uint8)
-        fills = np.zeros(count_fills(self.tables, slots), FILL)
-        mids = np.empty((len(fills), len(HORIZON_NAMES)))
+        orders = np.empty(len(slots), ORDER)
+        fills = np.empty(count_fills(self.tables, slots), FILL)
         write_records(
-            self.tables, self.references, slots, head, m, r, fills, mids, int(Reason.UNOBSERVED)
-        )
-        for i, name in enumerate(HORIZON_NAMES):
-            fills[f"mid_{name}"] = mids[:, i]
+            self.tables, self.references, slots, orders.view(ORDER_IN_KERNELS),
+            fills.view(FILL_IN_KERNELS), self._horizon_sums, int(Reason.UNOBSERVED),
+        )  # fmt: skip
         out = Rows(
-            orders=assemble(ORDER, head, m, r),
+            orders=orders,
             order_venues=self._venues_of(slots),
             fills=fills,
             watermark=self._least()[1],
@@ -363,13 +353,13 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
             self._forget_names()
             return []
         out = self._records(np.flatnonzero(gone), before + self.settings.evict_after_ns)
-        fresh = sized_tables(tables.used)
-        pack_into(
-            tables, gone, fresh,
-            np.zeros(len(gone), np.int64), np.zeros(int(tables.used[KEPTS]) + 1, np.int64),
-        )  # fmt: skip
-        index_tables(fresh)
-        self.tables = fresh
+        places = [
+            np.full(int(tables.used[arena]), -1, np.int64)
+            for arena in (ORDERS, KEPTS, AGGS, REFS, VENUES)
+        ]
+        close_gaps(tables, gone, blank_orders(1), *places)
+        self.tables = trimmed(tables)
+        index_tables(self.tables)
         self._forget_names()
         return [out]
 
@@ -377,62 +367,38 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
         return before - self._evicted_before >= _EVICT_AT_LEAST_NS
 
     def _forget_names(self) -> None:
+        """Drop the names of what left; of many, once that could be a fifth."""
+        if self._names_kept > _MANY_NAMES and 4 * len(self.names) < 5 * self._names_kept:
+            return
         tables = self.tables
-        orders = tables.orders[: int(tables.used[ORDERS])]
-        kept = tables.kept[: int(tables.used[KEPTS])]
-        live: set[int] = set()
-        for array, fields in (
-            (orders, _STATE_NAMES),
-            (kept, ("exec", "exec_ref", "venue")),
-            (self.pending, _EVENT_NAMES),
-            (self.details, _DETAIL_NAMES),
-        ):
-            for field in fields:
-                live.update(np.unique(array[field]).tolist())
-        self.names = {key: name for key, name in self.names.items() if key in live}
+        live = used_keys(
+            self.names,
+            (
+                (tables.orders[: int(tables.used[ORDERS])], _STATE_NAMES),
+                (tables.kept[: int(tables.used[KEPTS])], _KEPT_NAMES),
+                (self.pending, _EVENT_NAMES),
+                (self.details, _DETAIL_NAMES),
+            ),
+        )
+        self.names = {key: self.names[key] for key in live}
+        self._names_kept = len(live)
 
 
 _STATE_NAMES = (
     "order", "root", "parent", "symbol", "desk", "broker", "algo", "strategy", "trader",
     "client", "currency", "cl_ord",
 )  # fmt: skip
+_KEPT_NAMES = ("exec", "exec_ref", "venue")
 _EVENT_NAMES = ("order", "root", "parent", "symbol", "venue", "exec", "exec_ref")
 _DETAIL_NAMES = ("broker", "algo", "strategy", "trader", "desk", "client", "currency", "cl_ord")
 
 
-def assemble(dtype: np.dtype, head: np.ndarray, m: np.ndarray, r: np.ndarray) -> np.ndarray:
-    """Rows from their header, metrics and reasons, which lie one behind the other."""
-    n = len(head)
-    out = np.empty(n, dtype)
-    raw = out.view(np.uint8).reshape(n, dtype.itemsize)
-    a = HEADER.itemsize
-    b = a + 8 * m.shape[1]
-    raw[:, :a] = head.view(np.uint8).reshape(n, a)
-    raw[:, a:b] = np.ascontiguousarray(m).view(np.uint8).reshape(n, b - a)
-    raw[:, b:] = r
-    return out
-
-
-def _joined(arrays: list[np.ndarray]) -> np.ndarray:
-    full = [a for a in arrays if len(a)]
-    if not full:
-        return arrays[0]
-    return full[0] if len(full) == 1 else np.concatenate(full)
-
-
-def _in_order(arrays: list[np.ndarray]) -> np.ndarray:
-    """Rows by effective time, events before marks, then input partition and position."""
-    rows = _joined(arrays)
-    if len(rows) < 2:
-        return rows
-    return rows[np.lexsort((rows["pos"], rows["source"], rows["kind"] == 40, rows["t_eff"]))]
-
-
-def _events_of(rows: np.ndarray) -> np.ndarray:
-    out = np.empty(len(rows), EVENT)
-    if len(rows):
-        raw = np.ascontiguousarray(rows).view(np.uint8).reshape(len(rows), -1)
-        out.view(np.uint8).reshape(len(rows), -1)[:] = raw[:, :_EVENT_BYTES]
+def _events_of(rows: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """EVENT part of stamped rows, by index."""
+    out = np.empty(len(at), EVENT)
+    if len(at):
+        raw = rows.view(np.uint8).reshape(len(rows), -1)
+        out.view(np.uint8).reshape(len(at), -1)[:] = raw[at, :_EVENT_BYTES]
     return out
 
 
@@ -442,9 +408,14 @@ def _joined_rows(pieces: list[tuple[np.ndarray, Venues]]) -> Rows:
     if len(pieces) == 1:
         return Rows(status=pieces[0][0], status_venues=pieces[0][1])
     return Rows(
-        status=_joined([rows for rows, _ in pieces]),
+        status=joined((rows for rows, _ in pieces), STATUS),
         status_venues=joined_venues([venues for _, venues in pieces]),
     )
+
+
+def _place_of(rows: np.ndarray) -> np.ndarray:
+    """Input partition and position as one number."""
+    return (rows["pos"] << 8) | rows["source"]
 
 
 def _places(rows: np.ndarray) -> list[tuple[int, int]]:

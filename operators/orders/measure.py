@@ -469,8 +469,10 @@ def _measure_efficiency(
 
 
 @kernel
-def measure(tables: Tables, references: Table, slot: int, head: Row, m: Table, r: Table) -> None:
-    """Write one order's header and metrics; `m` and `r` hold at least the status metrics."""
+def measure(tables: Tables, references: Table, slot: int, row: Row) -> None:
+    """Write one order's header and metrics into a row of STATUS_IN_KERNELS or its longer twin."""
+    m, r = row.metrics, row.reasons
+    row.reserved[:] = 0
     order = tables.orders[slot]
     sums = tables.agg_sums[order.agg] if order.agg >= 0 else tables.sums[slot]
     q = sums[S.QTY, 0]
@@ -548,7 +550,7 @@ def measure(tables: Tables, references: Table, slot: int, head: Row, m: Table, r
     if m[IMPACT] == m[IMPACT]:
         r[IMPACT] = _NO_INDEX
     _measure_efficiency(m, r, order, ref, end_open_s, arrival, no_arrival)
-    _write_header(head, tables, slot, state, q, avg, first_ts, last_ts, closed_ts, vol,
+    _write_header(row, tables, slot, state, q, avg, first_ts, last_ts, closed_ts, vol,
                   sums[S.FEE, 0], routed, sums[S.FILLS, 0])  # fmt: skip
 
 

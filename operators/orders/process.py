@@ -210,9 +210,7 @@ def process(
     details: Table,
     references: Table,
     terms: Table,
-    head: Table,
-    m: Table,
-    r: Table,
+    out: Table,
     venue_start: Table,
     venue_key: Table,
     venue_qty: Table,
@@ -226,7 +224,7 @@ def process(
     roots of `holding` are held already.
     """
     count = 0
-    room = head.shape[0]
+    room = out.shape[0]
     for i in range(begin, rows.shape[0]):
         row = rows[i]
         if row.t_eff >= event_watermark or (row.kind == _MARK and row.t_eff >= watermark):
@@ -258,13 +256,14 @@ def process(
                 continue
             see_market(order, row)
             order.now_known = max(order.now_known, row.t_eff)
-            measure(tables, references, slot, head[count], m[count], r[count])
-            head[count].kind = _MARK
+            status = out[count]
+            measure(tables, references, slot, status)
+            status.kind = _MARK
             phase = (np.int64(row.phase) * _MS) % row_interval_ns
             if (row.t_eff - phase) % row_interval_ns == 0:
                 order.row_seq += 1
-                head[count].numbered = 1
-            head[count].seq = order.row_seq
+                status.numbered = 1
+            status.seq = order.row_seq
             _write_venues(tables, slot, count, venue_start, venue_key, venue_qty)
             count += 1
             continue
@@ -284,10 +283,11 @@ def process(
                 break
             order = tables.orders[slot]
             order.row_seq += 1
-            measure(tables, references, slot, head[count], m[count], r[count])
-            head[count].ts = row.ts_event
-            head[count].numbered = 1
-            head[count].restated = 1 if restated else 0
+            status = out[count]
+            measure(tables, references, slot, status)
+            status.ts = row.ts_event
+            status.numbered = 1
+            status.restated = 1 if restated else 0
             _write_venues(tables, slot, count, venue_start, venue_key, venue_qty)
             count += 1
             slot = order.parent_slot if climbs else -1

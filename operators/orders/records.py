@@ -22,6 +22,7 @@ from metrics.spreads import effective_spread, ratio_bps, realized_spread
 from operators.kernel import Row, Table, kernel
 from operators.market.tape import valid_mid
 from operators.orders import sums as S
+from operators.orders.horizons import sum_horizons
 from operators.orders.measure import (
     ARRIVAL,
     N_METRICS,
@@ -72,17 +73,20 @@ def measure_record(
     tables: Tables,
     references: Table,
     slot: int,
-    head: Row,
-    m: Table,
-    r: Table,
+    row: Row,
+    horizons: Table,
     unseen: int,
 ) -> None:
-    """The whole order record. `unseen` is the reason of horizons that were not observed."""
-    measure(tables, references, slot, head, m, r)
+    """The whole order record. `unseen` is the reason of horizons that were not observed.
+
+    `horizons` is room for the sums of `sum_horizons`.
+    """
+    measure(tables, references, slot, row)
+    m, r = row.metrics, row.reasons
     order = tables.orders[slot]
     parent = order.agg >= 0
     sums = tables.agg_sums[order.agg] if parent else tables.sums[slot]
-    horizons = tables.agg_horizon_sums[order.agg] if parent else tables.horizon_sums[slot]
+    sum_horizons(tables, slot, horizons)
     q = sums[S.QTY, 0]
     side = np.float64(order.side)
     for k in range(_LATER_FROM, N_METRICS):
@@ -134,7 +138,7 @@ def measure_record(
 
 
 @kernel
-def write_fills(tables: Tables, slot: int, out: Table, mids: Table, at: int) -> Any:
+def write_fills(tables: Tables, slot: int, out: Table, at: int) -> Any:
     """Write the order's own executions, repeats and busted ones included; returns the end."""
     order = tables.orders[slot]
     row = order.first
@@ -172,8 +176,9 @@ def write_fills(tables: Tables, slot: int, out: Table, mids: Table, at: int) -> 
             valid_mid(order.arrival_bid, order.arrival_ask) if order.accepted else np.nan
         )
         fill.quote_ts = kept.quote_ts
-        for h in range(mids.shape[1]):
-            mids[at, h] = tables.mids[kept.mids, h]
+        mids = fill.mids
+        for h in range(mids.shape[0]):
+            mids[h] = tables.mids[kept.mids, h]
         at += 1
     return at
 
@@ -196,18 +201,16 @@ def write_records(
     tables: Tables,
     references: Table,
     slots: Table,
-    head: Table,
-    m: Table,
-    r: Table,
+    out: Table,
     fills: Table,
-    mids: Table,
+    horizons: Table,
     unseen: int,
 ) -> Any:
     """Records and fills of several orders."""
     at = 0
     for i in range(slots.shape[0]):
-        measure_record(tables, references, slots[i], head[i], m[i], r[i], unseen)
-        at = write_fills(tables, slots[i], fills, mids, at)
+        measure_record(tables, references, slots[i], out[i], horizons, unseen)
+        at = write_fills(tables, slots[i], fills, at)
     return at
 
 

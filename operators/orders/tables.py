@@ -8,7 +8,6 @@ from domain.vocabulary import EventKind
 from operators.kernel import Table, kernel
 from operators.lookup import find, new_table, put, rehash, remove
 from operators.orders.layout import (
-    HORIZON_SUMS,
     HORIZONS_KEPT,
     KEPT,
     ORDER_STATE,
@@ -26,6 +25,16 @@ ORDERS, KEPTS, MIDS, REFS, VENUES, AGGS, MOST_VENUES = range(7)
 COUNTERS = 7
 
 
+VERSION = 2
+_ARENAS = (
+    ("orders", ORDERS), ("sums", ORDERS), ("agg_sums", AGGS), ("kept", KEPTS), ("mids", MIDS),
+    ("refs", REFS), ("venues", VENUES), ("venue_qty", VENUES),
+)  # fmt: skip
+_LOOKUPS = (("order_table", ORDERS), ("exec_table", KEPTS))
+_ROOMY = 8
+"""An arena with room for so many times what is in use is made smaller."""
+
+
 class Tables(NamedTuple):
     """Arrays of a group. Everything a kernel changes is in place."""
 
@@ -35,10 +44,7 @@ class Tables(NamedTuple):
     orders: Table
     sums: np.ndarray
     """(orders, SUMS, 2)"""
-    horizon_sums: np.ndarray
-    """(orders, horizons, HORIZON_SUMS, 2)"""
     agg_sums: np.ndarray
-    agg_horizon_sums: np.ndarray
     kept: Table
     mids: np.ndarray
     """(fills, horizons)"""
@@ -56,22 +62,13 @@ def new_tables() -> Tables:
         new_table(256),
         blank_orders(64),
         np.zeros((64, N_SUMS, 2)),
-        np.zeros((64, HORIZONS_KEPT, len(HORIZON_SUMS), 2)),
         np.zeros((16, N_SUMS, 2)),
-        np.zeros((16, HORIZONS_KEPT, len(HORIZON_SUMS), 2)),
         np.zeros(256, KEPT),
         np.full((256, HORIZONS_KEPT), np.nan),
         np.zeros(256, REF),
         np.zeros(128, VENUE),
         np.zeros((128, 2)),
     )
-
-
-def sized_tables(used: np.ndarray) -> Tables:
-    """Empty tables with room for twice the rows that are in use elsewhere."""
-    full = reserve_rows(new_tables()._replace(used=used.copy()), used)
-    full.used[:MOST_VENUES] = 0
-    return full
 
 
 def reserve(tables: Tables, events: np.ndarray) -> Tables:
@@ -83,39 +80,53 @@ def reserve(tables: Tables, events: np.ndarray) -> Tables:
 
 def reserve_rows(tables: Tables, more: np.ndarray) -> Tables:
     """Tables with room for this many further rows of each arena."""
-    needed = tables.used + more
+    needed = (tables.used + more).tolist()
     changes: dict[str, np.ndarray] = {}
-
-    def grow(names: tuple[str, ...], needed: int) -> None:
-        size = getattr(tables, names[0]).shape[0]
-        if needed <= size:
-            return
-        while size < needed:
-            size *= 2
-        for name in names:
-            old = getattr(tables, name)
-            shape = (size - old.shape[0], *old.shape[1:])
-            if old.dtype == ORDER_STATE:
-                fresh = blank_orders(shape[0])
-            elif name == "mids":
-                fresh = np.full(shape, np.nan)
-            else:
-                fresh = np.zeros(shape, old.dtype)
-            changes[name] = np.concatenate([old, fresh])
-
-    grow(("orders", "sums", "horizon_sums"), int(needed[ORDERS]))
-    grow(("agg_sums", "agg_horizon_sums"), int(needed[AGGS]))
-    grow(("kept",), int(needed[KEPTS]))
-    grow(("mids",), int(needed[MIDS]))
-    grow(("refs",), int(needed[REFS]))
-    grow(("venues", "venue_qty"), int(needed[VENUES]))
-    for name, arena in (("order_table", int(needed[ORDERS])), ("exec_table", int(needed[KEPTS]))):
+    for name, arena in _ARENAS:
         old = getattr(tables, name)
-        if 3 * arena > 2 * old.shape[0]:
-            larger = new_table(2 * arena)
+        size = old.shape[0]
+        if needed[arena] > size:
+            while size < needed[arena]:
+                size *= 2
+            changes[name] = _resized(old, size)
+    for name, arena in _LOOKUPS:
+        old = getattr(tables, name)
+        if 3 * needed[arena] > 2 * old.shape[0]:
+            larger = new_table(2 * needed[arena])
             rehash(old, larger)
             changes[name] = larger
     return tables._replace(**changes) if changes else tables
+
+
+def trimmed(tables: Tables) -> Tables:
+    """Tables without arenas that are far too large; lookups are empty, to be filled anew."""
+    least = new_tables()
+    changes: dict[str, np.ndarray] = {}
+    for name, arena in _ARENAS:
+        old = getattr(tables, name)
+        size = old.shape[0]
+        while size >= _ROOMY * int(tables.used[arena]) and size > getattr(least, name).shape[0]:
+            size //= 2
+        if size < old.shape[0]:
+            changes[name] = _resized(old, size)
+    for name, arena in _LOOKUPS:
+        old = getattr(tables, name)
+        needed = 2 * int(tables.used[arena])
+        if old.shape[0] >= _ROOMY * needed:
+            changes[name] = new_table(needed)
+        else:
+            old[:] = 0
+    return tables._replace(**changes)
+
+
+def _resized(old: np.ndarray, size: int) -> np.ndarray:
+    kept = min(size, old.shape[0])
+    new = np.empty((size, *old.shape[1:]), old.dtype)
+    raw, rows = (a.view(np.uint8).reshape(a.shape[0], -1) for a in (new, old))
+    raw[:kept] = rows[:kept]
+    if size > kept:
+        new[kept:] = blank_orders(size - kept) if old.dtype == ORDER_STATE else 0
+    return new
 
 
 DEEPEST = 8
@@ -226,14 +237,6 @@ def _venues_of(tables: Tables, slot: int) -> Any:
         count += 1
         at = tables.venues[at].next
     return count
-
-
-VERSION = 1
-_ARENAS = (
-    ("orders", ORDERS), ("sums", ORDERS), ("horizon_sums", ORDERS), ("agg_sums", AGGS),
-    ("agg_horizon_sums", AGGS), ("kept", KEPTS), ("mids", MIDS), ("refs", REFS),
-    ("venues", VENUES), ("venue_qty", VENUES),
-)  # fmt: skip
 
 
 def pack(tables: Tables) -> tuple[Any, ...]:

@@ -97,9 +97,7 @@ class Trial:
             for name, index in (
                 ("orders", slots),
                 ("sums", slots),
-                ("horizon_sums", slots),
                 ("agg_sums", aggs),
-                ("agg_horizon_sums", aggs),
                 ("kept", kept),
                 ("refs", refs),
                 ("venues", venues),

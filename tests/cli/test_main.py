@@ -1,3 +1,4 @@
+import os
 import signal
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from domain.errors import (
 )
 
 ROOT = Path(__file__).resolve().parents[2]
+# An interrupt that arrives inside coverage's tracer is lost: one in ten, and none without it.
+UNMEASURED = {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE_")}
 
 
 def test_help_names_every_command_and_the_exit_codes(execmon):
@@ -160,6 +163,7 @@ def test_a_command_that_is_ended_says_nothing_and_leaves_no_half_file(tmp_path, 
     process = subprocess.Popen(
         [sys.executable, "-m", "cli.main", "simulate", "--minutes", "9999", "--out", str(out)],
         cwd=ROOT,
+        env=UNMEASURED,
         stderr=subprocess.PIPE,
         text=True,
     )

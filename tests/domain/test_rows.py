@@ -7,15 +7,18 @@ from domain.instants import NO_TIME
 from domain.rows import (
     BENCHMARKS,
     FILL,
+    FILL_IN_KERNELS,
     HEADER,
     HEADER_FIELDS,
     HORIZON_NAMES,
     HORIZONS,
     LATER_METRICS,
     ORDER,
+    ORDER_IN_KERNELS,
     ORDER_METRICS,
     REVERSION_HORIZONS,
     STATUS,
+    STATUS_IN_KERNELS,
     STATUS_METRICS,
     Rows,
     Venues,
@@ -84,11 +87,28 @@ def test_the_names_of_the_rows_are_a_storage_format():
 
 def test_a_status_row_is_header_metrics_and_reasons_one_behind_the_other():
     for dtype, metrics in ((STATUS, STATUS_METRICS), (ORDER, ORDER_METRICS)):
-        assert dtype.names == (*HEADER_FIELDS, *metrics, "reasons")
+        assert dtype.names == (*HEADER_FIELDS, *metrics, "reasons", "reserved")
         assert dtype["reasons"].shape == (len(metrics),)
-        assert dtype.itemsize == HEADER.itemsize + 9 * len(metrics)
+        assert dtype.itemsize == HEADER.itemsize + 9 * len(metrics) + dtype["reserved"].itemsize
+        assert dtype.itemsize % 8 == 0
         assert len(set(dtype.names)) == len(dtype.names)
     assert ORDER_METRICS[: len(STATUS_METRICS)] == STATUS_METRICS
+
+
+def test_kernels_see_the_same_bytes():
+    for named, plain, count in (
+        (STATUS, STATUS_IN_KERNELS, len(STATUS_METRICS)),
+        (ORDER, ORDER_IN_KERNELS, len(ORDER_METRICS)),
+    ):
+        row = np.zeros(1, plain)
+        row["metrics"] = np.arange(count)
+        row["reasons"] = 7
+        seen = row.view(named)[0]
+        assert [seen[name] for name in named.names[len(HEADER_FIELDS) : -2]] == list(range(count))
+        assert (seen["reasons"] == 7).all()
+    fill = np.zeros(1, FILL_IN_KERNELS)
+    fill["mids"] = np.arange(len(HORIZON_NAMES))
+    assert fill.view(FILL)["mid_next_close"] == len(HORIZON_NAMES) - 1
 
 
 def test_every_benchmark_has_its_slippage():

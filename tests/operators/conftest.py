@@ -208,7 +208,7 @@ def records(rows: list[Rows]) -> dict[int, Any]:
 def record(rows: list[Rows], order_id: str = "A") -> dict[str, Any]:
     """An order's record as a dictionary: numbers, or the name of the reason."""
     row = records(rows)[key_of(order_id)]
-    found = {name: row[name].item() for name in row.dtype.names if name != "reasons"}
+    found = {name: row[name].item() for name in row.dtype.names if row.dtype[name].shape == ()}
     for i, name in enumerate(ORDER_METRICS):
         if found[name] != found[name]:
             found[name] = Reason(row["reasons"][i]).name
@@ -218,7 +218,7 @@ def record(rows: list[Rows], order_id: str = "A") -> dict[str, Any]:
 def last_status(rows: list[Rows], order_id: str = "A") -> dict[str, Any]:
     found = statuses(rows)
     row = found[found["order"] == key_of(order_id)][-1]
-    out = {name: row[name].item() for name in row.dtype.names if name != "reasons"}
+    out = {name: row[name].item() for name in row.dtype.names if row.dtype[name].shape == ()}
     for i, name in enumerate(STATUS_METRICS):
         if out[name] != out[name]:
             out[name] = Reason(row["reasons"][i]).name

@@ -10,9 +10,8 @@ from operators.orders.process import MOST_ROWS
 from operators.orders.tables import AGGS, DEEPEST, KEPTS, MIDS, ORDERS, REFS, VENUES
 
 ARENAS = {
-    "orders": ORDERS, "sums": ORDERS, "horizon_sums": ORDERS, "agg_sums": AGGS,
-    "agg_horizon_sums": AGGS, "kept": KEPTS, "mids": MIDS, "refs": REFS, "venues": VENUES,
-    "venue_qty": VENUES,
+    "orders": ORDERS, "sums": ORDERS, "agg_sums": AGGS, "kept": KEPTS, "mids": MIDS,
+    "refs": REFS, "venues": VENUES, "venue_qty": VENUES,
 }  # fmt: skip
 
 

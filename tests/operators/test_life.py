@@ -10,7 +10,7 @@ from domain.columns import DETAIL, HAS_DETAIL
 from domain.events import OrderMessage
 from domain.instants import END_OF_TIME, SECOND
 from domain.keys import group_of, key_of
-from domain.rows import HORIZON_NAMES, FillStatus
+from domain.rows import HORIZON_NAMES
 from domain.vocabulary import Anomaly, EventKind, OrderState, Topic
 from operators.market.logic import MarketSettings
 from operators.orders.horizons import note_horizons
@@ -418,7 +418,7 @@ def test_a_later_mid_that_was_noted_is_not_noted_again(quoted, lab):
     rows["order"], rows["source"], rows["mid"] = key_of("A"), 1, 99.0
     rows["index"] = HORIZON_NAMES.index("1s")
     rows["pos"] = [1, 88]
-    note_horizons(logic.tables, rows, FillStatus.COUNTED, FillStatus.CORRECTED)
+    note_horizons(logic.tables, rows)
 
     assert logic.snapshot()[1] == before
 

@@ -107,7 +107,7 @@ def stamped(group, root_groups, watermark=1):
     shown = np.zeros(1, STAMPED)
     shown["order_group"] = 4
     return Stamped(
-        group, watermark, watermark - 1, 99, events, horizons, details, {group: f"n{group}"},
+        group, watermark, watermark - 1, 99, events, horizons, details, [{group: f"n{group}"}],
         [(group, b"x")], shown,
     )  # fmt: skip
 

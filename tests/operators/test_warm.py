@@ -9,7 +9,7 @@ from operators.warm import warm_kernels
 OUTERMOST = [
     tape.fold_market, release.stamp_events, release.mark_open_orders, release.follow_fills,
     release.match_own_prints, release.stamp_newest, release.drop_idle, process.process,
-    evict.stale_families, evict.pack_into, fold.index_tables, horizons.note_horizons,
+    evict.stale_families, evict.close_gaps, fold.index_tables, horizons.note_horizons,
     records.write_records, records.count_fills, records.list_venues, undo.family_rows,
 ]  # fmt: skip
 
