@@ -98,6 +98,9 @@ DETAIL = np.dtype(
 HAS_DETAIL = 1 << 31
 """Bit of EVENT.flags: a DETAIL row with the same source and position travels along."""
 
+SHOWS_ONLY = 1 << 30
+"""Bit of EVENT.flags of a mark that shows an order and changes nothing."""
+
 DETAIL_NAMES = ("cl_ord", "broker", "algo", "strategy", "trader", "desk", "client", "currency")
 """Fields of DETAIL that are keys of names."""
 

@@ -286,6 +286,9 @@ class Rows:
     orders: np.ndarray = field(default_factory=lambda: np.empty(0, ORDER))
     order_venues: Venues = field(default_factory=Venues)
     fills: np.ndarray = field(default_factory=lambda: np.empty(0, FILL))
+    """Executions of the orders in `orders`, whole."""
+    executed: np.ndarray = field(default_factory=lambda: np.empty(0, FILL))
+    """Executions as they are known now, later mids to come."""
     timeline: np.ndarray = field(default_factory=lambda: np.empty(0, EVENT))
     """The final order and route events themselves, in the order they were folded."""
     names: Mapping[int, str] = field(default_factory=dict)
@@ -296,13 +299,13 @@ class Rows:
         names = {key: self.names[key] for key in self.keys() if key in self.names}
         return Rows, (
             self.status, self.status_venues, self.orders, self.order_venues, self.fills,
-            self.timeline, names, self.watermark,
+            self.executed, self.timeline, names, self.watermark,
         )  # fmt: skip
 
     def keys(self) -> set[int]:
         """Every key of a name in the rows."""
         found: set[int] = set()
-        for rows in (self.status, self.orders, self.fills, self.timeline):
+        for rows in (self.status, self.orders, self.fills, self.executed, self.timeline):
             for name in rows.dtype.names or ():
                 if rows.dtype[name] == np.uint64:
                     found.update(np.unique(rows[name]).tolist())

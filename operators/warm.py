@@ -40,6 +40,10 @@ def warm_kernels() -> None:
             stages.setdefault(key, OrderLogic(OrderSettings(evict_after_ns=0), None))
             list(stages[key].on_batch([piece])[0])
 
+    orders.references = [
+        b'{"type":"monitoring_started","order_id":"P","real_time_updates":true}',
+        b'{"type":"status_republish_requested"}',
+    ]
     push(orders)
     for key, logic in markets.items():
         deliver([(key, out) for out in logic.on_notify()[0]])

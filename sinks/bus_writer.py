@@ -120,7 +120,7 @@ _META = {"ce_specversion": "1.0", "ce_type": "execution_updates", "ce_source": "
 
 def _root_of(rows: Rows) -> str | None:
     """The root order of any row: all rows of a step belong to one key group."""
-    for array in (rows.status, rows.orders, rows.fills, rows.timeline):
+    for array in (rows.status, rows.orders, rows.fills, rows.executed, rows.timeline):
         if len(array):
             return name_of(int(_first(array, "root")) or int(_first(array, "order")), rows.names)
     return None

@@ -1,5 +1,6 @@
 """The events of topic `execution-updates`: final rows as JSON, each with a lasting id."""
 
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,12 +8,11 @@ import msgspec
 import numpy as np
 
 from domain.records import Names, event_record, fill_record, name_of, order_record
-from domain.rows import HORIZON_NAMES, ORDER_METRICS, Rows
+from domain.rows import ORDER_METRICS, Rows
 from domain.status import status_bodies
 from domain.topics import event_id
 
 _encode = msgspec.json.Encoder().encode
-_MIDS = [f"mid_{name}" for name in HORIZON_NAMES]
 
 
 def updates_of(rows: Rows, published_ns: int, config_version: str) -> Iterator[bytes]:
@@ -20,10 +20,9 @@ def updates_of(rows: Rows, published_ns: int, config_version: str) -> Iterator[b
     for row in rows.timeline:
         yield _event("order_event", _order_id(row, rows.names), _place(row),
                      event_record(row, rows.names))  # fmt: skip
-    for row in rows.fills:
-        seen = int(np.isfinite(row[_MIDS].tolist()).sum())
-        yield _event("fill", _order_id(row, rows.names), f"{_place(row)}/{row['status']}/{seen}",
-                     fill_record(row, rows.names))  # fmt: skip
+    for row in (*rows.executed, *rows.fills):
+        state = f"{_place(row)}/{zlib.crc32(row.tobytes()):08x}"
+        yield _event("fill", _order_id(row, rows.names), state, fill_record(row, rows.names))
     yield from _statuses(rows, published_ns, config_version)
     for at, row in enumerate(rows.orders):
         known = int(np.isfinite(row[list(ORDER_METRICS)].tolist()).sum())

@@ -24,6 +24,7 @@ from domain.vocabulary import Topic
 from operators.arrays import joined
 from operators.lookup import find
 from operators.market import release, tape
+from operators.market.live import LiveOrders
 from operators.market.sessions import Sessions
 from operators.market.state import LATER_HORIZONS, MarketState
 from operators.pieces import HORIZON, STAMPED, Stamped
@@ -79,11 +80,13 @@ class MarketLogic(StatefulBatchLogic[Batch, Stamped, Any]):
         """(input, its last event's position, names) of each batch with events that are held."""
         self._early: list[Batch] = []
         """Market rows that came before any word from the reference inputs."""
+        self.live = LiveOrders(settings.mark_interval_ns)
         self._waiting_since: int | None = None
         self._shown: dict[int, int] = {}
         if resume is not None:
             (group, self.watermarks, self.ends, packed, self.sessions.calendar_of, early,
-             self.names) = resume  # fmt: skip
+             self.names, *more) = resume  # fmt: skip
+            self.live = LiveOrders(settings.mark_interval_ns, *more)
             self._take_group(group)
             self.state.unpack(packed)
             self._early = [
@@ -105,7 +108,7 @@ class MarketLogic(StatefulBatchLogic[Batch, Stamped, Any]):
         early = [(b.source, b.market.tobytes(), b.watermark, b.ended) for b in self._early]
         return (
             self.group, dict(self.watermarks), dict(self.ends), self.state.pack(),
-            dict(self.sessions.calendar_of), early, list(self.names),
+            dict(self.sessions.calendar_of), early, list(self.names), dict(self.live.marked),
         )  # fmt: skip
 
     # Watermarks
@@ -148,6 +151,8 @@ class MarketLogic(StatefulBatchLogic[Batch, Stamped, Any]):
     def _take(self, batch: Batch, out: Stamped) -> None:
         self._note_progress(batch)
         self._learn_calendars(batch.references)
+        for raw in batch.references:
+            self.live.take(raw, batch.watermark)
         self._cover(batch.watermark)
         if len(batch.market):
             self._fold_market(batch.market)
@@ -260,6 +265,7 @@ class MarketLogic(StatefulBatchLogic[Batch, Stamped, Any]):
             until = out.end + 1 if out.end < END_OF_TIME else until
         if until > NO_TIME:
             pieces.extend(self._mark(until))
+            pieces.append(self.live.marks(until, self.state))
             out.horizons, own = self._follow(until)
             if len(own):
                 pieces.append(own)

@@ -67,7 +67,7 @@ def _find_like_print(symbol: Row, prints: Table, fill: Row) -> Any:
 
 
 @kernel
-def _mark(out: Row, tracked: Row, t: int) -> None:
+def write_mark(out: Row, tracked: Row, t: int) -> None:
     """Fill in the identity of a mark row; the other fields stay zero."""
     out.kind = _MARK
     out.side = tracked.side
@@ -85,6 +85,15 @@ def _mark(out: Row, tracked: Row, t: int) -> None:
     out.seq = -1
     out.market_seq = -1
     out.pos = -1
+
+
+@kernel
+def is_trading(symbol: Row, intervals: Table, t: int) -> bool:
+    """Whether the symbol's sessions, where any are known, are open at t."""
+    if symbol.first_interval == symbol.last_interval:
+        return True
+    k = interval_at(intervals, symbol.first_interval, symbol.last_interval, t)
+    return k >= symbol.first_interval and t <= intervals[k, 1]
 
 
 @kernel
@@ -107,16 +116,14 @@ def emit_marks(
     first = order.next_mark
     while order.next_mark < until:
         t = order.next_mark
-        if symbol.first_interval != symbol.last_interval:
-            k = interval_at(intervals, symbol.first_interval, symbol.last_interval, t)
-            if k < symbol.first_interval or t > intervals[k, 1]:
-                order.next_mark = t + interval_ns
-                continue
+        if not is_trading(symbol, intervals, t):
+            order.next_mark = t + interval_ns
+            continue
         if count >= out.shape[0]:
             order.next_mark = first
             return -1
         row = out[count]
-        _mark(row, order, t)
+        write_mark(row, order, t)
         stamp(row, symbol, ticks[order.symbol], seconds[order.symbol], intervals, t, -1)
         row.own_print = 0
         count += 1

@@ -36,7 +36,13 @@ from operators.orders.fold import index_tables
 from operators.orders.horizons import note_horizons
 from operators.orders.layout import HORIZON_SUMS, HORIZONS_KEPT, blank_orders
 from operators.orders.process import MOST_ROWS, WAIT, process
-from operators.orders.records import count_fills, list_venues, write_records
+from operators.orders.records import (
+    count_fills,
+    list_fills,
+    list_venues,
+    write_records,
+    write_statuses,
+)
 from operators.orders.sums import N_SUMS
 from operators.orders.tables import (
     AGGS,
@@ -95,6 +101,9 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
         self.next_eviction = NO_TIME
         self.finished = False
         self._terms = np.zeros(N_SUMS)
+        self._total = np.zeros(2)
+        self._spare = blank_orders(1)
+        self._republish = False
         self._horizon_sums = np.zeros((HORIZONS_KEPT, len(HORIZON_SUMS), 2))
         self._waiting_since: int | None = None
         self._evicted_before = NO_TIME // 2
@@ -139,6 +148,8 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
             rows = joined(details, DETAIL)
             self.details = rows[np.lexsort((rows["pos"], rows["source"]))]
         out = self._advance()
+        if self._republish:
+            out = [*out, self._statuses()]
         if provisional:
             shown = self._show(joined(provisional, STAMPED))
             out = out if shown is None else [*out, shown]
@@ -195,9 +206,12 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
 
     def _take_references(self, records: list[tuple[int, bytes]]) -> None:
         for known, raw in records:
-            if msgspec.json.decode(raw, type=Envelope).type == "reference":
+            type_ = msgspec.json.decode(raw, type=Envelope).type
+            if type_ == "reference":
                 self.book.add_json(raw, known=known)
                 self._references_until = NO_TIME
+            elif type_ == "status_republish_requested":
+                self._republish = True
 
     def _refresh_references(self, now: int) -> None:
         if not self._references_from <= now < self._references_until:
@@ -211,12 +225,10 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
         decided, rest = rows[:ready], rows[ready:]
         self.tables = reserve(self.tables, decided)
         later = np.zeros(ready, np.uint8)
-        pieces = self._process(decided, later, event_watermark, watermark)
+        out = self._process(decided, later, event_watermark, watermark)
         self.pending = joined([decided[later == WAIT], rest], STAMPED)
-        out = _joined_rows(pieces)
         taken = np.flatnonzero((later == 0) & (decided["kind"] < EventKind.MARK))
         out.timeline = _events_of(decided, taken)
-        out.names = self.names
         out.watermark = watermark
         if self.shown or len(self.details):
             settled = decided[later != WAIT]
@@ -226,9 +238,13 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
 
     def _process(
         self, rows: np.ndarray, later: np.ndarray, event_watermark: int, watermark: int
-    ) -> list[tuple[np.ndarray, Venues]]:
+    ) -> Rows:
+        """Fold rows and give what they cause; `later` tells those that come again."""
         settings = self.settings
-        pieces: list[tuple[np.ndarray, Venues]] = []
+        status: list[np.ndarray] = []
+        venues: list[Venues] = []
+        fills: list[np.ndarray] = []
+        restated: list[np.ndarray] = []
         holding = np.zeros(max(len(rows), 1), np.uint64)
         at = held = 0
         while at < len(rows):
@@ -236,22 +252,39 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
             until = int(np.searchsorted(rows["t_eff"], self._references_until, side="left"))
             room = min(2 * (len(rows) - at) + 64, 65_536)
             room_for_venues = (room + MOST_ROWS) * (int(self.tables.used[MOST_VENUES]) + 2)
-            status = np.empty(room, STATUS)
-            venues = Venues(
+            out = np.empty(room, STATUS)
+            traded = Venues(
                 np.zeros(room + 1, np.int64), np.empty(room_for_venues, np.uint64),
                 np.empty(room_for_venues),
             )  # fmt: skip
-            at, count, held = process(
+            executed = np.empty(until - at, FILL)
+            again = np.empty(until - at, np.int64)
+            at, count, n_fills, n_again, held = process(
                 rows[:until], at, later, event_watermark, watermark, settings.mark_interval_ns,
                 settings.mark_row_interval_ns, self.tables, self.details, self.references,
-                self._terms, status.view(STATUS_IN_KERNELS), venues.start, venues.key, venues.qty,
-                holding, held,
+                self._terms, out.view(STATUS_IN_KERNELS), traded.start, traded.key, traded.qty,
+                executed.view(FILL_IN_KERNELS), again, holding, held, self._spare,
             )  # fmt: skip
             if count:
-                used = int(venues.start[count])
-                venues = Venues(venues.start[: count + 1], venues.key[:used], venues.qty[:used])
-                pieces.append((status[:count], venues))
-        return pieces
+                used = int(traded.start[count])
+                status.append(out[:count])
+                venues.append(
+                    Venues(traded.start[: count + 1], traded.key[:used], traded.qty[:used])
+                )
+            fills.append(executed[:n_fills])
+            restated.append(again[:n_again])
+        slots = np.unique(np.concatenate(restated)) if restated else np.empty(0, np.int64)
+        if len(slots):
+            fills.append(self._fills_of(slots))
+        found = Rows(status=joined(status, STATUS), executed=joined(fills, FILL), names=self.names)
+        if venues:
+            found.status_venues = venues[0] if len(venues) == 1 else joined_venues(venues)
+        return found
+
+    def _fills_of(self, slots: np.ndarray) -> np.ndarray:
+        out = np.empty(count_fills(self.tables, slots), FILL)
+        list_fills(self.tables, slots, out.view(FILL_IN_KERNELS), self._total)
+        return out
 
     def _drop_details(self, folded: np.ndarray) -> None:
         told = folded[(folded["flags"] & HAS_DETAIL) != 0]
@@ -282,9 +315,9 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
         self.tables = reserve(self.tables, together)
         trial = Trial(self.tables, np.unique(together["root"]))
         later = np.zeros(len(together), np.uint8)
-        pieces = self._process(together, later, END_OF_TIME, END_OF_TIME)
+        out = self._process(together, later, END_OF_TIME, END_OF_TIME)
         trial.undo()
-        out = _joined_rows(pieces)
+        out.executed = out.executed[:0]
         if not len(out.status):
             return None
         newest = _newest_of_each(out.status)
@@ -293,7 +326,6 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
         out.status["provisional"] = 1
         out.status["numbered"] = 0
         out.status["seq"] = -1
-        out.names = self.names
         return out
 
     def _note_waiting(self) -> None:
@@ -312,6 +344,14 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
         ]  # fmt: skip
         self._waiting_since = min(unseen, default=None)
 
+    def _statuses(self) -> Rows:
+        """The status of every order as it stands, for a store that lost what it had."""
+        self._republish = False
+        slots = np.arange(int(self.tables.used[ORDERS]))
+        status = np.empty(len(slots), STATUS)
+        write_statuses(self.tables, self.references, slots, status.view(STATUS_IN_KERNELS))
+        return Rows(status=status, status_venues=self._venues_of(slots), names=self.names)
+
     # Order records and eviction
 
     def _records(self, slots: np.ndarray, now: int) -> Rows:
@@ -320,7 +360,8 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
         fills = np.empty(count_fills(self.tables, slots), FILL)
         write_records(
             self.tables, self.references, slots, orders.view(ORDER_IN_KERNELS),
-            fills.view(FILL_IN_KERNELS), self._horizon_sums, int(Reason.UNOBSERVED),
+            fills.view(FILL_IN_KERNELS), self._horizon_sums, self._total,
+            int(Reason.UNOBSERVED),
         )  # fmt: skip
         out = Rows(
             orders=orders,
@@ -400,17 +441,6 @@ def _events_of(rows: np.ndarray, at: np.ndarray) -> np.ndarray:
         raw = rows.view(np.uint8).reshape(len(rows), -1)
         out.view(np.uint8).reshape(len(at), -1)[:] = raw[at, :_EVENT_BYTES]
     return out
-
-
-def _joined_rows(pieces: list[tuple[np.ndarray, Venues]]) -> Rows:
-    if not pieces:
-        return Rows()
-    if len(pieces) == 1:
-        return Rows(status=pieces[0][0], status_venues=pieces[0][1])
-    return Rows(
-        status=joined((rows for rows, _ in pieces), STATUS),
-        status_venues=joined_venues([venues for _, venues in pieces]),
-    )
 
 
 def _place_of(rows: np.ndarray) -> np.ndarray:

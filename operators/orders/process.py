@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from domain.columns import HAS_DETAIL
+from domain.columns import HAS_DETAIL, SHOWS_ONLY
 from domain.instants import NO_TIME
 from domain.vocabulary import Anomaly, EventKind
 from operators.kernel import Row, Table, kernel
@@ -13,6 +13,8 @@ from operators.market.release import next_mark_after
 from operators.orders.fold import add_own_print, adopt, fold_one, is_closed, refold
 from operators.orders.keep import add_ref, keep, slot_of
 from operators.orders.measure import filled_qty, measure, state_of
+from operators.orders.records import write_fill
+from operators.orders.sums import QTY
 from operators.orders.tables import MOST_VENUES, Tables
 from operators.pieces import StampFlag
 
@@ -214,16 +216,22 @@ def process(
     venue_start: Table,
     venue_key: Table,
     venue_qty: Table,
+    fills: Table,
+    again: Table,
     holding: Table,
     held: int,
+    spare: Table,
 ) -> tuple[Any, ...]:
-    """Fold rows in order and write the status rows they cause.
+    """Fold rows in order and write the status rows they cause, and the executions.
 
-    `later` is set to WAIT for rows that come again. Returns (index reached, rows written,
-    families held); the index is short of the end when the output is full. The first `held`
-    roots of `holding` are held already.
+    `later` is set to WAIT for rows that come again. Returns (index reached, status rows,
+    fills, orders in `again`, families held); the index is short of the end when the output
+    is full. Orders in `again` had executions restated, all of which are to be written. The
+    first `held` roots of `holding` are held already. `spare` is room for an order.
     """
     count = 0
+    n_fills = 0
+    n_again = 0
     room = out.shape[0]
     for i in range(begin, rows.shape[0]):
         row = rows[i]
@@ -246,7 +254,7 @@ def process(
             continue
         most = MOST_ROWS * (tables.used[MOST_VENUES] + 2)
         if count + MOST_ROWS > room or venue_start[count] + most > venue_key.shape[0]:
-            return i, count, held
+            return i, count, n_fills, n_again, held
         if row.kind == _MARK:
             slot = find(tables.order_table, row.order)
             if slot < 0:
@@ -254,13 +262,20 @@ def process(
             order = tables.orders[slot]
             if is_closed(state_of(order, filled_qty(tables, slot))):
                 continue
+            only_shows = row.flags & SHOWS_ONLY
+            if only_shows and row.ts_event < order.now_ts:
+                continue
+            if only_shows:
+                spare[0] = order
             see_market(order, row)
             order.now_known = max(order.now_known, row.t_eff)
             status = out[count]
             measure(tables, references, slot, status)
             status.kind = _MARK
             phase = (np.int64(row.phase) * _MS) % row_interval_ns
-            if (row.t_eff - phase) % row_interval_ns == 0:
+            if only_shows:
+                tables.orders[slot] = spare[0]
+            elif (row.t_eff - phase) % row_interval_ns == 0:
                 order.row_seq += 1
                 status.numbered = 1
             status.seq = order.row_seq
@@ -278,6 +293,13 @@ def process(
             later[i] = 0 if taken else 2
             continue
         climbs = row.kind == _FILLED or row.kind == _BUSTED or row.kind == _CORRECTED
+        if restated:
+            again[n_again] = slot
+            n_again += 1
+        elif row.kind == _FILLED:
+            last = tables.orders[slot].last
+            write_fill(tables, last, tables.sums[slot, QTY, 0], fills[n_fills])
+            n_fills += 1
         for _ in range(MOST_ROWS):
             if slot < 0:
                 break
@@ -291,4 +313,4 @@ def process(
             _write_venues(tables, slot, count, venue_start, venue_key, venue_qty)
             count += 1
             slot = order.parent_slot if climbs else -1
-    return rows.shape[0], count, held
+    return rows.shape[0], count, n_fills, n_again, held

@@ -32,6 +32,7 @@ from operators.orders.measure import (
     measure,
     put,
 )
+from operators.orders.sums import add
 from operators.orders.tables import Tables
 
 _NO_FILL = int(Reason.NO_FILL)
@@ -138,49 +139,55 @@ def measure_record(
 
 
 @kernel
-def write_fills(tables: Tables, slot: int, out: Table, at: int) -> Any:
-    """Write the order's own executions, repeats and busted ones included; returns the end."""
-    order = tables.orders[slot]
-    row = order.first
-    total = 0.0
+def write_fills(tables: Tables, slot: int, out: Table, at: int, total: Table) -> Any:
+    """Write the order's own executions, repeats and busted ones included; returns the end.
+
+    `total` is room for a (sum, error) pair.
+    """
+    row = tables.orders[slot].first
+    total[:] = 0.0
     while row >= 0:
         kept = tables.kept[row]
+        if kept.kind == _FILLED_EVENT:
+            if kept.status == _COUNTED or kept.status == _CORRECTED:
+                add(total, kept.eff_qty)
+            write_fill(tables, row, total[0], out[at])
+            at += 1
         row = kept.next
-        if kept.kind != _FILLED_EVENT:
-            continue
-        fill = out[at]
-        if kept.status == _COUNTED or kept.status == _CORRECTED:
-            total += kept.eff_qty
-        fill.order = order.order
-        fill.root = order.root
-        fill.symbol = order.symbol
-        fill.venue = kept.venue
-        fill.exec = kept.exec
-        fill.ts = kept.ts
-        fill.known = kept.known
-        fill.seq = kept.seq
-        fill.pos = kept.pos
-        fill.source = kept.source
-        fill.side = order.side
-        fill.liquidity = kept.liquidity
-        fill.status = kept.status
-        fill.anomalies = kept.flags
-        fill.last_qty = kept.eff_qty
-        fill.last_px = kept.eff_px
-        fill.fee = kept.fee
-        fill.cum_qty = total
-        fill.bid = kept.bid
-        fill.ask = kept.ask
-        fill.mid = valid_mid(kept.bid, kept.ask)
-        fill.arrival_mid = (
-            valid_mid(order.arrival_bid, order.arrival_ask) if order.accepted else np.nan
-        )
-        fill.quote_ts = kept.quote_ts
-        mids = fill.mids
-        for h in range(mids.shape[0]):
-            mids[h] = tables.mids[kept.mids, h]
-        at += 1
     return at
+
+
+@kernel
+def write_fill(tables: Tables, row: int, total: float, fill: Row) -> None:
+    """Write one execution as it stands; `total` is the order's own quantity through it."""
+    kept = tables.kept[row]
+    order = tables.orders[kept.slot]
+    fill.order = order.order
+    fill.root = order.root
+    fill.symbol = order.symbol
+    fill.venue = kept.venue
+    fill.exec = kept.exec
+    fill.ts = kept.ts
+    fill.known = kept.known
+    fill.seq = kept.seq
+    fill.pos = kept.pos
+    fill.source = kept.source
+    fill.side = order.side
+    fill.liquidity = kept.liquidity
+    fill.status = kept.status
+    fill.anomalies = kept.flags
+    fill.last_qty = kept.eff_qty
+    fill.last_px = kept.eff_px
+    fill.fee = kept.fee
+    fill.cum_qty = total
+    fill.bid = kept.bid
+    fill.ask = kept.ask
+    fill.mid = valid_mid(kept.bid, kept.ask)
+    fill.arrival_mid = valid_mid(order.arrival_bid, order.arrival_ask) if order.accepted else np.nan
+    fill.quote_ts = kept.quote_ts
+    mids = fill.mids
+    for h in range(mids.shape[0]):
+        mids[h] = tables.mids[kept.mids, h]
 
 
 @kernel
@@ -204,14 +211,30 @@ def write_records(
     out: Table,
     fills: Table,
     horizons: Table,
+    total: Table,
     unseen: int,
 ) -> Any:
-    """Records and fills of several orders."""
+    """Records and fills of several orders; `horizons` and `total` are room for sums."""
     at = 0
     for i in range(slots.shape[0]):
         measure_record(tables, references, slots[i], out[i], horizons, unseen)
-        at = write_fills(tables, slots[i], fills, at)
+        at = write_fills(tables, slots[i], fills, at, total)
     return at
+
+
+@kernel
+def write_statuses(tables: Tables, references: Table, slots: Table, out: Table) -> None:
+    """The status of several orders as it stands, with no new number."""
+    for i in range(slots.shape[0]):
+        measure(tables, references, slots[i], out[i])
+
+
+@kernel
+def list_fills(tables: Tables, slots: Table, out: Table, total: Table) -> None:
+    """Every execution of several orders as it stands now."""
+    at = 0
+    for i in range(slots.shape[0]):
+        at = write_fills(tables, slots[i], out, at, total)
 
 
 @kernel

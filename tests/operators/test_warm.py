@@ -2,7 +2,8 @@ import numba
 import pytest
 from numba.core.dispatcher import Dispatcher
 
-from operators.market import release, tape
+from operators import arrays
+from operators.market import live, release, tape
 from operators.orders import evict, fold, horizons, process, records, undo
 from operators.warm import warm_kernels
 
@@ -10,7 +11,8 @@ OUTERMOST = [
     tape.fold_market, release.stamp_events, release.mark_open_orders, release.follow_fills,
     release.match_own_prints, release.stamp_newest, release.drop_idle, process.process,
     evict.stale_families, evict.close_gaps, fold.index_tables, horizons.note_horizons,
-    records.write_records, records.count_fills, records.list_venues, undo.family_rows,
+    records.write_records, records.write_statuses, records.list_fills, records.count_fills,
+    records.list_venues, undo.family_rows, live.live_marks, arrays.is_in_order,
 ]  # fmt: skip
 
 
