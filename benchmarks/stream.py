@@ -19,7 +19,7 @@ from domain.instants import SECOND
 from domain.reference_check import decode_reference
 from domain.rows import Rows
 from operators.market.logic import MarketSettings
-from operators.orders.logic import OrderSettings
+from operators.orders.group import OrderSettings
 from operators.warm import warm_kernels
 from sinks.columns import columns_of
 from sources.columnar import ParquetReader

@@ -14,7 +14,8 @@ from bytewax.outputs import Sink
 from domain.batch import Batch, DeadLetter, Input
 from domain.keys import GROUP_KEYS
 from operators.market.logic import MarketSettings, stamp_with_market
-from operators.orders.logic import OrderSettings, track_orders
+from operators.orders.group import OrderSettings
+from operators.orders.logic import track_orders
 from operators.pieces import OrderPiece, Stamped
 from operators.split import route_to_orders, split_batch
 

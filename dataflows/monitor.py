@@ -23,7 +23,7 @@ from domain.batch import Input
 from domain.instants import MILLISECOND, SECOND
 from domain.vocabulary import Topic
 from operators.market.logic import MarketSettings
-from operators.orders.logic import OrderSettings
+from operators.orders.group import OrderSettings
 from operators.warm import warm_kernels
 from runtime.addresses import Servers, find_servers, needed
 from runtime.logs import set_up_logs

@@ -10,7 +10,8 @@ from domain.instants import SECOND, format_rfc3339
 from domain.vocabulary import Topic
 from domain.wire import RowBuilder
 from operators.market.logic import MarketLogic, MarketSettings
-from operators.orders.logic import OrderLogic, OrderSettings
+from operators.orders.group import OrderSettings
+from operators.orders.logic import OrderLogic
 from operators.split import route_to_orders, split_batch
 
 _START = 1_000_000_000 * SECOND

@@ -19,7 +19,7 @@ from domain.instants import SECOND
 from domain.reference import ReferenceRecord
 from domain.rows import Rows
 from operators.market.logic import MarketSettings
-from operators.orders.logic import OrderSettings
+from operators.orders.group import OrderSettings
 from sinks.collect import CallingSink, Collected, CollectingSink
 from sinks.table_files import check_suffix, write_table
 from sinks.tables import fills_frame, orders_frame

@@ -8,7 +8,7 @@ import pytest
 
 from domain.rows import Rows
 from operators.market.logic import MarketSettings
-from operators.orders.logic import OrderSettings
+from operators.orders.group import OrderSettings
 from sources.files import FileSource, Turns
 from sources.ndjson import NdjsonReader
 from sources.simulator.presets import demo_spec

@@ -17,7 +17,8 @@ from domain.rows import ORDER_METRICS, STATUS_METRICS, Rows
 from domain.vocabulary import Topic
 from domain.wire import RowBuilder
 from operators.market.logic import MarketLogic, MarketSettings
-from operators.orders.logic import OrderLogic, OrderSettings
+from operators.orders.group import OrderSettings
+from operators.orders.logic import OrderLogic
 from operators.split import route_to_orders, split_batch
 
 T0 = 1_700_000_000 * 1_000_000_000

@@ -7,7 +7,7 @@ from domain.batch import Batch
 from domain.instants import SECOND
 from domain.keys import group_of, key_of
 from operators.market.logic import MarketSettings
-from operators.orders.logic import OrderSettings
+from operators.orders.group import OrderSettings
 from operators.orders.tables import ORDERS
 
 
@@ -68,7 +68,7 @@ def test_what_stays_goes_on_as_if_nobody_had_left(lab, stay):
         desk.push(whole[0], whole[2])
         for t in (100, 200, 3700, 4000, 4150):
             desk.push(*(Batch(i, watermark=lab.T0 + t * SECOND) for i in range(3)))
-        kept = sum(int(o.tables.used[ORDERS]) for o in desk.orders.values())
+        kept = sum(int(o.group.tables.used[ORDERS]) for o in desk.orders.values())
         assert kept == 4 * (len(stay) if evict_after_s == 3600 else 4)
         if restart:
             desk.restart()
@@ -100,7 +100,7 @@ def test_those_who_leave_take_their_record_and_their_names_along(lab):
     assert set(lab.records(desk.rows)) == gone
     assert sum(len(r.fills) for r in desk.rows) == 8
     assert lab.record(desk.rows, roots[0])["cum_qty"] == 55
-    names = {name for o in desk.orders.values() for name in o.names.values()}
+    names = {name for o in desk.orders.values() for name in o.group.names.values()}
     assert roots[1] in names
     assert not {roots[0], f"{roots[0]}.2", "B0"} & names
 
@@ -116,8 +116,8 @@ def test_a_family_stays_while_one_of_it_is_open_or_young(lab):
     desk.push(whole[0], whole[2])
     for t in (3100, 3700, 4400, 5000):
         desk.push(*(Batch(i, watermark=lab.T0 + t * SECOND) for i in range(3)))
-    assert sum(int(o.tables.used[ORDERS]) for o in desk.orders.values()) == 4
+    assert sum(int(o.group.tables.used[ORDERS]) for o in desk.orders.values()) == 4
 
     for t in (6700, 7400):
         desk.push(*(Batch(i, watermark=lab.T0 + t * SECOND) for i in range(3)))
-    assert sum(int(o.tables.used[ORDERS]) for o in desk.orders.values()) == 0
+    assert sum(int(o.group.tables.used[ORDERS]) for o in desk.orders.values()) == 0

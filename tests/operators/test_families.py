@@ -19,8 +19,8 @@ def check_room(desk):
     """No arena holds more rows than it has room for."""
     for logic in desk.orders.values():
         for name, arena in ARENAS.items():
-            array = getattr(logic.tables, name)
-            assert int(logic.tables.used[arena]) <= array.shape[0], name
+            array = getattr(logic.group.tables, name)
+            assert int(logic.group.tables.used[arena]) <= array.shape[0], name
 
 
 def chain(n):

@@ -18,7 +18,7 @@ from domain.batch import Batch, DeadLetter
 from domain.keys import GROUP_KEYS, key_of
 from domain.reasons import DeadLetterReason
 from operators.market.logic import MarketSettings
-from operators.orders.logic import OrderSettings
+from operators.orders.group import OrderSettings
 
 ROOT = Path(__file__).parents[2]
 
@@ -146,7 +146,7 @@ from bytewax.testing import TestingSource
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 from dataflows.graph import monitor_graph
 from operators.market.logic import MarketSettings
-from operators.orders.logic import OrderSettings
+from operators.orders.group import OrderSettings
 
 folder = Path({folder!r})
 batches, inputs = pickle.loads((folder / "batches").read_bytes())

@@ -13,8 +13,9 @@ from domain.keys import group_of, key_of
 from domain.rows import HORIZON_NAMES
 from domain.vocabulary import Anomaly, EventKind, OrderState, Topic
 from operators.market.logic import MarketSettings
+from operators.orders.group import OrderSettings
 from operators.orders.horizons import note_horizons
-from operators.orders.logic import OrderLogic, OrderSettings
+from operators.orders.logic import OrderLogic
 from operators.pieces import HORIZON, STAMPED, OrderPiece
 
 
@@ -338,7 +339,7 @@ def test_a_mark_of_an_order_that_left_is_dropped(quoted, lab):
     desk.push(whole[0], whole[2], *(Batch(i, watermark=lab.T0 + 50 * SECOND) for i in range(3)))
     for t in (700, 1400):
         desk.push(*(Batch(i, watermark=lab.T0 + t * SECOND) for i in range(3)))
-    assert sum(int(o.tables.used[0]) for o in desk.orders.values()) == 0
+    assert sum(int(o.group.tables.used[0]) for o in desk.orders.values()) == 0
 
     again = lab.Tape()
     again.orders.append(
@@ -392,7 +393,7 @@ def test_an_own_print_of_an_order_or_fill_that_left_is_dropped(quoted, lab, know
     quoted.fill(1, 50, 10.0, "e1")
     desk = lab.Desk()
     desk.push(*quoted.batches())
-    (logic,) = [o for o in desk.orders.values() if o.tables.used[0]]
+    (logic,) = [o for o in desk.orders.values() if o.group.tables.used[0]]
     before = logic.snapshot()[1]
     rows = np.zeros(1, STAMPED)
     rows["root"] = rows["order"] = key_of("A") if known else key_of("gone")
@@ -412,13 +413,13 @@ def test_a_later_mid_that_was_noted_is_not_noted_again(quoted, lab):
     desk = lab.Desk()
     whole = quoted.batches()
     desk.push(*whole[:3:2], *(Batch(i, watermark=lab.T0 + 9 * SECOND) for i in range(3)))
-    (logic,) = [o for o in desk.orders.values() if o.tables.used[0]]
+    (logic,) = [o for o in desk.orders.values() if o.group.tables.used[0]]
     before = logic.snapshot()[1]
     rows = np.zeros(2, HORIZON)
     rows["order"], rows["source"], rows["mid"] = key_of("A"), 1, 99.0
     rows["index"] = HORIZON_NAMES.index("1s")
     rows["pos"] = [1, 88]
-    note_horizons(logic.tables, rows)
+    note_horizons(logic.group.tables, rows)
 
     assert logic.snapshot()[1] == before
 
@@ -467,4 +468,4 @@ def test_a_mark_of_an_order_nobody_knows_makes_no_row():
 
     assert sum(len(rows.status) for rows in out) == 0
     assert not len(logic.pending)
-    assert logic.tables.used[0] == 0
+    assert logic.group.tables.used[0] == 0

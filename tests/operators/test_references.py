@@ -14,7 +14,7 @@ from domain.reference_book import ReferenceBook
 from domain.vocabulary import Topic
 from operators.market.logic import MarketSettings
 from operators.orders.curves import curve_share, reference_row, reference_table, sigma_now
-from operators.orders.logic import OrderSettings
+from operators.orders.group import OrderSettings
 
 OPEN = parse_rfc3339("2023-11-22T14:30:00Z")
 HOUR = 3600 * SECOND

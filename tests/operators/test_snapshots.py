@@ -9,7 +9,8 @@ import pytest
 from domain.batch import Batch
 from domain.instants import SECOND
 from operators.market.logic import MarketLogic
-from operators.orders.logic import OrderLogic, OrderSettings
+from operators.orders.group import OrderSettings
+from operators.orders.logic import OrderLogic
 from operators.orders.tables import VERSION, new_tables, pack, unpack
 
 ORDERS = 600 if numba.config.DISABLE_JIT else 3000

@@ -9,7 +9,7 @@ from domain.keys import key_of
 from domain.rows import HORIZON_NAMES
 from domain.vocabulary import Anomaly, EventKind, Topic
 from operators.market.logic import MarketSettings
-from operators.orders.logic import OrderSettings
+from operators.orders.group import OrderSettings
 
 
 def busy_desk(tape, seed=3, symbols=3, orders=12, seconds=90.0):
@@ -363,16 +363,16 @@ def test_an_order_leaves_memory_an_hour_after_its_end(tape, lab):
         tape.quote(t, 9.9, 10.1, "S0")
     whole = tape.batches()
     desk.push(whole[0], whole[2], *(Batch(i, watermark=lab.T0 + 3500 * SECOND) for i in (1, 2)))
-    held = sum(int(o.tables.used[0]) for o in desk.orders.values())
+    held = sum(int(o.group.tables.used[0]) for o in desk.orders.values())
     assert held == 9
     for t in (3600, 3700, 3800):
         desk.push(*(Batch(i, watermark=lab.T0 + t * SECOND) for i in range(3)))
 
-    assert sum(int(o.tables.used[0]) for o in desk.orders.values()) == 1
+    assert sum(int(o.group.tables.used[0]) for o in desk.orders.values()) == 1
     gone = lab.records(desk.rows)
     assert set(gone) == {key_of(f"O{i}") for i in range(8)}
     assert sum(len(r.fills) for r in desk.rows) == 48
-    names = {n for o in desk.orders.values() for n in o.names.values()}
+    names = {n for o in desk.orders.values() for n in o.group.names.values()}
     assert "open" in names
     assert "O1" not in names
 
@@ -403,7 +403,7 @@ def test_what_stays_is_untouched_when_others_leave(tape, lab):
         desk.push(more, *(Batch(i, watermark=lab.T0 + 4300 * SECOND, ended=True) for i in range(3)))
         found = lab.records(desk.rows)
         results.append({k: found[key_of(k)].tobytes() for k in ("P", "P.c")})
-        open_now = sum(int(o.tables.used[0]) for o in desk.orders.values())
+        open_now = sum(int(o.group.tables.used[0]) for o in desk.orders.values())
         assert open_now == (2 if evict_after == 3600 else 4)
 
     assert results[0] == results[1]

@@ -41,8 +41,8 @@ def more_events(tape):
 
 def states(desk):
     return {
-        key: (pack(logic.tables), table_of(logic.tables.order_table),
-              table_of(logic.tables.exec_table))
+        key: (pack(logic.group.tables), table_of(logic.group.tables.order_table),
+              table_of(logic.group.tables.exec_table))
         for key, logic in desk.orders.items()
     }  # fmt: skip
 
@@ -120,7 +120,7 @@ def test_an_event_shown_twice_is_shown_once_and_new_ones_join_those_that_wait(wa
 
     desk.push(*(Batch(i, watermark=lab.T0 + 40 * SECOND) for i in range(3)))
     assert lab.last_status(desk.rows, "P")["fills"] == 32
-    assert all(not logic.shown for logic in desk.orders.values())
+    assert all(not len(logic.shown) for logic in desk.orders.values())
 
 
 def test_a_state_that_was_shown_survives_a_restart(waiting, lab):
@@ -240,8 +240,8 @@ def test_a_family_of_hundreds_of_venues_is_tried_whole(tape, lab):
 
     assert lab.statuses(desk.wait())["cum_qty"].tolist() == [201, 201]
     assert states(desk) == before
-    (logic,) = [o for o in desk.orders.values() if o.tables.used[0]]
-    assert logic._show(logic._told) is None, "shown already"
+    (logic,) = [o for o in desk.orders.values() if o.group.tables.used[0]]
+    assert logic._show(logic.shown.rows) == [], "shown already"
 
 
 def test_a_market_that_stays_silent_shows_only_what_is_new(tape, lab):

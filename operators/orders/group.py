@@ -1,0 +1,257 @@
+"""One group of orders: its tables, what they are called, and the rows they give."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from domain.columns import DETAIL, HAS_DETAIL
+from domain.instants import NO_TIME, SECOND
+from domain.reasons import Reason
+from domain.reference import REFERENCE, ReferenceRecord
+from domain.reference_book import ReferenceBook
+from domain.rows import (
+    FILL,
+    FILL_IN_KERNELS,
+    ORDER,
+    ORDER_IN_KERNELS,
+    STATUS,
+    STATUS_IN_KERNELS,
+    Rows,
+    Venues,
+    joined_venues,
+)
+from operators.arrays import joined, used_keys
+from operators.orders.curves import reference_table
+from operators.orders.evict import close_gaps, stale_families
+from operators.orders.fold import index_tables
+from operators.orders.layout import HORIZON_SUMS, HORIZONS_KEPT, blank_orders
+from operators.orders.process import MOST_ROWS, process
+from operators.orders.records import (
+    count_fills,
+    list_fills,
+    list_venues,
+    write_records,
+    write_statuses,
+)
+from operators.orders.shown import place_of
+from operators.orders.sums import N_SUMS
+from operators.orders.tables import (
+    AGGS,
+    KEPTS,
+    MOST_VENUES,
+    ORDERS,
+    REFS,
+    VENUES,
+    new_tables,
+    trimmed,
+)
+
+_MOST_ROWS_AT_ONCE = 65_536
+_EVICT_AT_LEAST_NS = 600 * SECOND
+_EVICT_SHARE = 3
+"""Orders are let go once they are a third of all, or ten minutes have passed."""
+_MANY_NAMES = 64
+_ORDER_NAMES = (
+    "order", "root", "parent", "symbol", "desk", "broker", "algo", "strategy", "trader",
+    "client", "currency", "cl_ord",
+)  # fmt: skip
+_KEPT_NAMES = ("exec", "exec_ref", "venue")
+_EVENT_NAMES = ("order", "root", "parent", "symbol", "venue", "exec", "exec_ref")
+_DETAIL_NAMES = ("broker", "algo", "strategy", "trader", "desk", "client", "currency", "cl_ord")
+
+
+@dataclass(frozen=True, slots=True)
+class OrderSettings:
+    """What the order stage needs to know; times in ns."""
+
+    groups: int = 16
+    mark_interval_ns: int = 5 * SECOND
+    mark_row_interval_ns: int = 60 * SECOND
+    evict_after_ns: int = 3600 * SECOND
+    max_wait_ns: int = 5_000_000
+    references: tuple[ReferenceRecord, ...] = ()
+    """Records known before the run; more may come on the topic."""
+
+
+class OrderGroup:
+    """The orders of a group as tables that kernels fold events into."""
+
+    def __init__(self, settings: OrderSettings) -> None:
+        self.settings = settings
+        self.tables = new_tables()
+        self.names: dict[int, str] = {}
+        self.details = np.empty(0, DETAIL)
+        """Of events that are not folded yet, by input and position."""
+        self.book = ReferenceBook(settings.references)
+        self._references = reference_table(np.empty(0, REFERENCE))
+        self._references_from = self._references_until = NO_TIME
+        self._evicted_before = NO_TIME // 2
+        self._names_kept = 0
+        self._terms = np.zeros(N_SUMS)
+        self._total = np.zeros(2)
+        self._spare = blank_orders(1)
+        self._horizon_sums = np.zeros((HORIZONS_KEPT, len(HORIZON_SUMS), 2))
+
+    # What is known beside the events
+
+    def take_reference(self, raw: bytes, known: int) -> None:
+        """Take a reference record. Raises Refused."""
+        self.book.add_json(raw, known=known)
+        self._references_until = NO_TIME
+
+    def add_details(self, rows: np.ndarray) -> None:
+        """Keep details until their events are folded."""
+        if len(rows):
+            rows = joined([self.details, rows], DETAIL)
+            self.details = rows[np.lexsort((rows["pos"], rows["source"]))]
+
+    def drop_details(self, folded: np.ndarray) -> None:
+        """Let go the details of events that were folded."""
+        told = folded[(folded["flags"] & HAS_DETAIL) != 0]
+        if len(told):
+            self.details = self.details[~np.isin(place_of(self.details), place_of(told))]
+
+    def _refresh_references(self, now: int) -> None:
+        if not self._references_from <= now < self._references_until:
+            self._references = reference_table(self.book.table(now))
+            self._references_from = now
+            self._references_until = self.book.next_change(now)
+
+    # Folding
+
+    def fold(
+        self, rows: np.ndarray, later: np.ndarray, event_watermark: int, watermark: int
+    ) -> Rows:
+        """Fold rows, for which there is room, and give what they cause.
+
+        `later` tells those that come again.
+        """
+        status: list[np.ndarray] = []
+        venues: list[Venues] = []
+        fills: list[np.ndarray] = []
+        restated: list[np.ndarray] = []
+        settings = self.settings
+        holding = np.zeros(max(len(rows), 1), np.uint64)
+        at = held = 0
+        while at < len(rows):
+            self._refresh_references(int(rows["t_eff"][at]))
+            until = int(np.searchsorted(rows["t_eff"], self._references_until, side="left"))
+            room = min(2 * (len(rows) - at) + 64, _MOST_ROWS_AT_ONCE)
+            out = np.empty(room, STATUS)
+            traded = self._room_for_venues(room)
+            executed = np.empty(until - at, FILL)
+            again = np.empty(until - at, np.int64)
+            at, count, n_fills, n_again, held = process(
+                rows[:until], at, later, event_watermark, watermark, settings.mark_interval_ns,
+                settings.mark_row_interval_ns, self.tables, self.details, self._references,
+                self._terms, out.view(STATUS_IN_KERNELS), traded.start, traded.key, traded.qty,
+                executed.view(FILL_IN_KERNELS), again, holding, held, self._spare,
+            )  # fmt: skip
+            if count:
+                used = int(traded.start[count])
+                status.append(out[:count])
+                venues.append(
+                    Venues(traded.start[: count + 1], traded.key[:used], traded.qty[:used])
+                )
+            fills.append(executed[:n_fills])
+            restated.append(again[:n_again])
+        fills.extend(self._restated(restated))
+        found = Rows(status=joined(status, STATUS), executed=joined(fills, FILL), names=self.names)
+        if venues:
+            found.status_venues = venues[0] if len(venues) == 1 else joined_venues(venues)
+        return found
+
+    def _room_for_venues(self, rows: int) -> Venues:
+        room = (rows + MOST_ROWS) * (int(self.tables.used[MOST_VENUES]) + 2)
+        return Venues(np.zeros(rows + 1, np.int64), np.empty(room, np.uint64), np.empty(room))
+
+    def _restated(self, orders: list[np.ndarray]) -> Iterator[np.ndarray]:
+        """All executions of orders some of whose were restated."""
+        slots = np.unique(np.concatenate(orders)) if orders else np.empty(0, np.int64)
+        if len(slots):
+            out = np.empty(count_fills(self.tables, slots), FILL)
+            list_fills(self.tables, slots, out.view(FILL_IN_KERNELS), self._total)
+            yield out
+
+    # Rows of orders as they stand
+
+    def statuses(self) -> Rows:
+        """The status of every order, with no new number."""
+        slots = np.arange(int(self.tables.used[ORDERS]))
+        status = np.empty(len(slots), STATUS)
+        write_statuses(self.tables, self._references, slots, status.view(STATUS_IN_KERNELS))
+        return Rows(status=status, status_venues=self._venues_of(slots), names=self.names)
+
+    def records(self, slots: np.ndarray, now: int) -> Rows:
+        """The whole records of some orders and their executions, as of UNIX ns `now`."""
+        self._refresh_references(now)
+        orders = np.empty(len(slots), ORDER)
+        fills = np.empty(count_fills(self.tables, slots), FILL)
+        write_records(
+            self.tables, self._references, slots, orders.view(ORDER_IN_KERNELS),
+            fills.view(FILL_IN_KERNELS), self._horizon_sums, self._total,
+            int(Reason.UNOBSERVED),
+        )  # fmt: skip
+        return Rows(
+            orders=orders, order_venues=self._venues_of(slots), fills=fills, names=self.names
+        )
+
+    def all_records(self, now: int) -> Rows:
+        """The records of every order."""
+        return self.records(np.arange(int(self.tables.used[ORDERS])), now)
+
+    def _venues_of(self, slots: np.ndarray) -> Venues:
+        room = 4 * len(slots) + 16
+        while True:
+            start = np.zeros(len(slots) + 1, np.int64)
+            key, qty = np.zeros(room, np.uint64), np.zeros(room)
+            count = list_venues(self.tables, slots, start, key, qty)
+            if count >= 0:
+                return Venues(start, key[:count], qty[:count])
+            room *= 4
+
+    # Eviction
+
+    def evict(self, before: int, held: np.ndarray) -> Rows | None:
+        """Let families go that ended before an instant, and give their records.
+
+        Waits until it is worth it. `held` are events that wait: their names stay.
+        """
+        gone = np.zeros(int(self.tables.used[ORDERS]), np.uint8)
+        leaving = stale_families(self.tables, before, gone)
+        overdue = before - self._evicted_before >= _EVICT_AT_LEAST_NS
+        if _EVICT_SHARE * leaving < len(gone) and not overdue:
+            return None
+        self._evicted_before = before
+        out: Rows | None = None
+        if leaving:
+            out = self.records(np.flatnonzero(gone), before + self.settings.evict_after_ns)
+            self._close_gaps(gone)
+        self._forget_names(held)
+        return out
+
+    def _close_gaps(self, gone: np.ndarray) -> None:
+        places = [
+            np.full(int(self.tables.used[arena]), -1, np.int64)
+            for arena in (ORDERS, KEPTS, AGGS, REFS, VENUES)
+        ]
+        close_gaps(self.tables, gone, blank_orders(1), *places)
+        self.tables = trimmed(self.tables)
+        index_tables(self.tables)
+
+    def _forget_names(self, held: np.ndarray) -> None:
+        """Drop the names of what left; of many, once that could be a fifth."""
+        if self._names_kept > _MANY_NAMES and 4 * len(self.names) < 5 * self._names_kept:
+            return
+        tables = self.tables
+        arrays: tuple[tuple[Any, tuple[str, ...]], ...] = (
+            (tables.orders[: int(tables.used[ORDERS])], _ORDER_NAMES),
+            (tables.kept[: int(tables.used[KEPTS])], _KEPT_NAMES),
+            (held, _EVENT_NAMES),
+            (self.details, _DETAIL_NAMES),
+        )
+        live = used_keys(self.names, arrays)
+        self.names = {key: self.names[key] for key in live}
+        self._names_kept = len(live)
