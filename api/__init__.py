@@ -1,1 +1,1 @@
-"""REST, WebSocket and the dashboard."""
+"""The HTTP and WebSocket service: live status, sessions, identity, and reads of history."""

@@ -1,0 +1,1 @@
+"""What the routes on history share: their shapes, their questions, their rows."""

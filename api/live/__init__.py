@@ -1,0 +1,1 @@
+"""One subscription to the status feed, handed to every WebSocket."""

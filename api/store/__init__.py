@@ -1,0 +1,1 @@
+"""Tables that only the API writes: sessions, keys and the audit."""
