@@ -8,7 +8,7 @@ SECONDS_TO_RUN ?=
 JSON ?=
 export UV_NO_PROGRESS = 1
 
-.PHONY: help setup demo test check format lint types contracts unit coverage bench lock clean
+.PHONY: help setup demo test faults check format lint types contracts unit coverage bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## List the commands
@@ -25,6 +25,9 @@ demo: $(STAMP) ## Watch a simulated desk trade (SECONDS_TO_RUN=20 ends by itself
 
 test: $(STAMP) ## Run every test
 	@$(PY) -m pytest
+
+faults: $(STAMP) ## Run the fault tests with outages of 30 s
+	@FAULT_SECONDS=30 $(PY) -m pytest tests/faults
 
 check: $(STAMP) format lint types contracts coverage ## Format, lint, types, import contracts, tests with coverage
 

@@ -8,21 +8,20 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from redis import Redis
-from redis.exceptions import RedisError
 
+from cli.check_base import Check, State
+from cli.check_history import check_history, check_port
+from cli.check_up import check_data, check_deployment
+from cli.check_valkey import check_bus, check_status
 from domain.errors import ExecmonError
 from runtime.kernels import VARIABLE, use_kernel_cache
 from runtime.private_dirs import base_dir
-from runtime.servers import EMBEDDED, EmbeddedServer
-from runtime.setting_types import masked
-from runtime.settings import Settings, load_settings
+from runtime.servers import EmbeddedServer
+from runtime.settings import load_settings
 
-State = Literal["ok", "warn", "fail"]
 _MB = 1_000_000
 _NEEDED_DISK_MB = 200
 _GOOD_DISK_MB = 1_000
@@ -32,16 +31,6 @@ _TIMEX_BYTES = 512
 _SECONDS_2024 = 1_704_067_200
 _PYTHONS = ((3, 11), (3, 12))
 _SAMPLE = "EXECMON_TEST_DATA"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One line of the report."""
-
-    name: str
-    state: State
-    found: str
-    advice: str = ""
 
 
 def run_checks() -> list[Check]:
@@ -157,29 +146,6 @@ def check_servers() -> Check:
     )
 
 
-def check_addresses(settings: Settings | None = None) -> Check:
-    """Configured servers answer."""
-    settings = settings or load_settings()
-    urls = {"bus": settings.bus_url, "status store": settings.status_url}
-    remote = {name: url for name, url in urls.items() if url != EMBEDDED}
-    if not remote:
-        return Check("addresses", "ok", "bus and status store are embedded")
-    for name, url in remote.items():
-        if url.startswith("pulsar"):
-            return Check(
-                "addresses", "fail", "a Pulsar bus is not built yet", "use redis://… instead"
-            )
-        try:
-            with Redis.from_url(url, socket_timeout=3.0, socket_connect_timeout=3.0) as client:
-                client.ping()
-        except (RedisError, OSError, ValueError) as error:
-            return Check(
-                "addresses", "fail", f"the {name} {masked(url)} does not answer: {error}",
-                "start it, or correct EXECMON_BUS_URL and EXECMON_STATUS_URL",
-            )  # fmt: skip
-    return Check("addresses", "ok", ", ".join(f"{n} {masked(u)}" for n, u in remote.items()))
-
-
 def check_clock() -> Check:
     """The wall clock is set and kept by a time service."""
     now_s = time.time()
@@ -224,7 +190,12 @@ CHECKS: dict[str, Callable[[], Check]] = {
     "settings": check_settings,
     "sockets": check_sockets,
     "servers": check_servers,
-    "addresses": check_addresses,
+    "bus": check_bus,
+    "status store": check_status,
+    "history": check_history,
+    "port": check_port,
+    "data": check_data,
+    "deployment": check_deployment,
     "clock": check_clock,
     "sample data": check_sample,
 }

@@ -4,6 +4,7 @@ import signal
 import threading
 from typing import Annotated
 
+import structlog
 import typer
 
 app = typer.Typer(rich_markup_mode=None)
@@ -44,7 +45,7 @@ def clock(
         if seconds is not None:
             threading.Timer(seconds, stop.set).start()
         with writer:
-            say(f"writing clock messages every {settings.clock_interval_ms:g} ms")
+            structlog.get_logger("clock").info("ready", interval_ms=settings.clock_interval_ms)
             writer.run(stop)
         say(f"wrote {writer.ticks:,} clock messages to each partition")
     finally:

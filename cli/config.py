@@ -1,5 +1,6 @@
 """`execmon config`."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +8,7 @@ import typer
 
 from cli.output import print_json
 
+_WIDE = 200
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
 
@@ -38,4 +40,5 @@ def show(
         table.add_column(column, overflow="fold")
     for name, value, origin in rows:
         table.add_row(name, value or "–", origin)
-    Console().print(table)
+    # Whoever reads a file or a pipe looks for whole values.
+    Console(width=None if sys.stdout.isatty() else _WIDE).print(table)

@@ -1,12 +1,10 @@
 """The parts of the demo, in the order they start and end."""
 
-import json
 import shutil
-import tempfile
 import time
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,29 +12,30 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
-from bus.base import START, Bus
-from bus.clock import ClockThread, ClockWriter
 from bus.connect import open_bus
 from cli.board import board, open_orders
-from cli.child import Child
 from cli.demo_feed import DeskFeed
+from cli.demo_stored import dead_letters, rows_stored
 from cli.demo_tally import Tally
+from cli.deployment import POLICY, Deployment, Plan
+from cli.failures import say
 from cli.output import number, print_json
 from cli.servers import connected
 from cli.simulate import build_spec
-from cli.worker import command, environment, prepare_recovery
+from cli.up_state import let_others_pass
 from domain.errors import ServerError
-from domain.vocabulary import Topic
-from runtime.addresses import Servers
 from runtime.logs import set_up_logs
-from runtime.servers import open_servers
-from runtime.settings import Settings, load_settings
+from runtime.private_dirs import make_private_dir
+from runtime.servers import EMBEDDED
+from runtime.settings import load_settings
+from runtime.supervise import Supervisor
+from runtime.unit import State
 from sources.simulator.script import Simulation
 
 REFRESH_S = 0.5
-READY_S = 600.0
 _SETTLE_S = 2.0
 _ROWS = 25
+_POLICY = replace(POLICY, give_up_s=15.0, drain_s=10.0, waiting=frozenset())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,34 +53,37 @@ class DemoOptions:
 def run_demo(options: DemoOptions) -> None:
     """Run until the time is over or Ctrl-C, then print the summary.
 
-    Raises ServerError where a server or the worker does not start or ends by itself.
+    Raises ServerError where a server or a process does not start or keeps ending.
     """
     simulation = Simulation(_spec(options), options.seed)
     with _folder() as folder, ExitStack() as stack:
         settings = load_settings(
-            {"bus_url": "embedded", "status_url": "embedded",
-             "recovery_dir": str(folder / "recovery")}
+            {"bus_url": EMBEDDED, "status_url": EMBEDDED, "history_url": EMBEDDED,
+             "history_dir": str(folder / "history"), "recovery_dir": str(folder / "recovery"),
+             "api_host": "127.0.0.1"}
         )  # fmt: skip
         set_up_logs("WARNING", settings.log_format)
-        servers = stack.enter_context(open_servers())
+        cleanup = stack.enter_context(ExitStack())
+        deployment = Deployment(
+            Plan(settings=settings, data_dir=folder), lambda _name, _line: None, cleanup
+        )
+        supervisor = Supervisor(deployment.units, _POLICY)
+        stack.callback(supervisor.drain)
+        _wait_until_ready(supervisor, quiet=options.as_json)
+        servers = deployment.servers()
+        say(f"page: {deployment.page()}/   in another terminal: execmon watch")
         bus = open_bus(servers.bus_url)
         stack.callback(bus.close)
-        bus.set_up({Topic(n): count for n, count in settings.partitions.items()}, settings.groups)
-        worker = stack.enter_context(_worker(settings, servers, folder))
-        _wait_until_ready(worker, quiet=options.as_json)
-        writer = ClockWriter(
-            bus, interval_ms=settings.clock_interval_ms, lag_ms=settings.clock_lag_ms
-        )
-        clock = stack.enter_context(ClockThread(writer))
         client = stack.enter_context(connected(servers.status_url))
         feed = DeskFeed(bus, simulation)
         tally = stack.enter_context(Tally(client, feed.published_at))
         stack.enter_context(feed)
-        demo = _Demo(options, bus, client, worker, clock, feed, tally)
+        demo = _Demo(options, client, supervisor, feed, tally)
         demo.watch()
         feed.stop()
         demo.settle()
-        summary = demo.summary()
+        history_url = deployment.history_url() if supervisor.is_ready() else ""
+        summary = demo.summary(dead_letters(bus), rows_stored(history_url))
     _print(summary, as_json=options.as_json)
 
 
@@ -97,45 +99,45 @@ def _spec(options: DemoOptions) -> Any:
 
 @contextmanager
 def _folder() -> Generator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="execmon-demo-"))
+    """A folder of our own; should we be killed, the next start of any server removes it."""
+    folder, lock = make_private_dir()
+    let_others_pass(folder)
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        lock.release()
 
 
-def _worker(settings: Settings, servers: Servers, folder: Path) -> Child:
-    assert settings.recovery_dir is not None
-    prepare_recovery(settings.recovery_dir)
-    env = environment(settings, servers, EXECMON_LOG_FORMAT="json", EXECMON_LOG_LEVEL="INFO")
-    return Child(command(settings), env, folder / "worker.log")
+def _wait_until_ready(supervisor: Supervisor, *, quiet: bool) -> None:
+    """Until all is ready, or what is not needed for the live status has fallen once.
 
-
-def _wait_until_ready(worker: Child, *, quiet: bool) -> None:
-    """Wait for the worker's log line that says so. Raises ServerError."""
+    Raises ServerError.
+    """
     console = Console(stderr=True, quiet=quiet)
-    began = time.monotonic()
-    with console.status("Starting the worker; the first start compiles its kernels …"):
-        while not is_ready(worker.log):
-            if worker.exit_code is not None:
-                raise ServerError(f"the worker ended before it was ready: {worker.last_words()}")
-            if time.monotonic() - began > READY_S:
-                raise ServerError(
-                    f"the worker was not ready after {READY_S:g} s: {worker.last_words()}"
-                )
-            time.sleep(0.05)
+    with console.status("Starting; the first start compiles the kernels …"):
+        while not _is_good_enough(supervisor):
+            _keep_up(supervisor)
 
 
-def is_ready(log: Path) -> bool:
-    """Whether the worker's log, JSON lines, has the event `ready`."""
-    for line in log.read_text(errors="replace").splitlines():
-        try:
-            found = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(found, dict) and found.get("event") == "ready":
-            return True
-    return False
+def _is_good_enough(supervisor: Supervisor) -> bool:
+    return all(
+        seat.state is State.READY or (seat.falls and not seat.unit.essential)
+        for seat in supervisor.seats.values()
+    )
+
+
+def _keep_up(supervisor: Supervisor, seconds: float = 0.05) -> None:
+    """Let the supervisor work for a while. Raises ServerError where it gives up."""
+    until = time.monotonic() + seconds
+    while True:
+        outcome = supervisor.step()
+        if outcome is not None:
+            raise ServerError(outcome.words)
+        left = until - time.monotonic()
+        if left <= 0:
+            return
+        time.sleep(min(left, 0.05))
 
 
 class _Demo:
@@ -144,18 +146,14 @@ class _Demo:
     def __init__(
         self,
         options: DemoOptions,
-        bus: Bus,
         client: Any,
-        worker: Child,
-        clock: ClockThread,
+        supervisor: Supervisor,
         feed: DeskFeed,
         tally: Tally,
     ) -> None:
         self._options = options
-        self._bus = bus
         self._client = client
-        self._worker = worker
-        self._clock = clock
+        self._supervisor = supervisor
         self._feed = feed
         self._tally = tally
         self._began = time.monotonic()
@@ -179,26 +177,18 @@ class _Demo:
         self._traded_s = time.monotonic() - self._began
 
     def _goes_on(self) -> bool:
-        """Sleep until the next refresh; whether there is one. Raises what went wrong."""
+        """Work until the next refresh; whether there is one. Raises what went wrong."""
         left = REFRESH_S
         if self._options.seconds is not None:
             left = min(left, self._options.seconds - (time.monotonic() - self._began))
         if left <= 0:
             return False
-        time.sleep(left)
-        self._check()
+        _keep_up(self._supervisor, left)
+        self._feed.check()
         if not self._timing and self._tally.updates:
             self._timing = True
             self._tally.begin()
         return True
-
-    def _check(self) -> None:
-        self._feed.check()
-        self._clock.check()
-        if self._worker.exit_code is not None:
-            raise ServerError(
-                f"the worker ended with {self._worker.exit_code}: {self._worker.last_words()}"
-            )
 
     def _table(self, width: int) -> Any:
         shown = self._tally.latencies()
@@ -218,12 +208,8 @@ class _Demo:
             seen = self._tally.updates
             time.sleep(0.3)
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self, dead: int, rows: int | None) -> dict[str, Any]:
         """The figures of the whole run."""
-        dead = sum(
-            self._bus.lag((Topic.DEAD_LETTER, p), START)
-            for p in range(self._bus.partitions(Topic.DEAD_LETTER))
-        )
         latencies = self._tally.latencies()
         counts = self._feed.counts
         return {
@@ -236,6 +222,7 @@ class _Demo:
             "latency_p999_ms": latencies.p999_ms,
             "latency_count": latencies.count,
             "dead_letters": dead,
+            "rows_stored": rows,
             "published": dict(sorted(counts.items())),
             "published_total": counts.total(),
             "interrupted": self.interrupted,
@@ -249,6 +236,7 @@ _SHOWN = (
     ("latency p50 ms", "latency_p50_ms", 2),
     ("latency p99 ms", "latency_p99_ms", 2),
     ("dead letters", "dead_letters", 0),
+    ("rows stored", "rows_stored", 0),
 )
 
 

@@ -7,7 +7,7 @@ import typer
 from cli.output import print_json
 
 if TYPE_CHECKING:
-    from cli.checks import Check
+    from cli.check_base import Check
 
 app = typer.Typer(rich_markup_mode=None)
 _STYLES = {"ok": "green", "warn": "yellow", "fail": "red"}

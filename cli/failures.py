@@ -4,30 +4,36 @@
 1    a defect, or `doctor` found something that stops the product
 2    the command line or a setting is wrong
 3    a file or stream cannot be read as what it was said to be, or an order is not known
-4    the bus or another server is not there
+4    the bus or another server is not there, or a disk is full
 5    state on disk is of another version
 6    two ways to one number disagree
+7    a process that `up` cannot do without kept ending
 130  ended by Ctrl-C
 141  the reader of the output went away
-143  ended by SIGTERM
+143  ended by SIGTERM or by the terminal's closing
 """
 
+import contextlib
+import errno
 import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
+from typing import TextIO
 
 from typer import Abort, Exit, TyperException
 
-from domain.errors import ExecmonError
+from domain.errors import ExecmonError, ServerError
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 TERMINATED = 143
+_DISK_FULL = "database or disk is full"
+"""What the engine's recovery store says, in the midst of other words."""
 
 
 class Terminated(BaseException):
-    """SIGTERM, as an exception, so that everything is cleaned up on the way out."""
+    """SIGTERM or SIGHUP, as an exception, so that everything is cleaned up on the way out."""
 
 
 _SILENT: dict[type[BaseException], int] = {
@@ -47,16 +53,31 @@ def guarded(work: Callable[[], int | None], *, debug: bool) -> int:
         if debug:
             traceback.print_exception(error)
         code = _ended_by(meant(error))
+    if not _is_writable(sys.stdout):
+        _silence(sys.stdout)
     return code
+
+
+def _is_writable(stream: TextIO) -> bool:
+    try:
+        stream.flush()
+    except OSError:
+        return False
+    return True
+
+
+def _silence(stream: TextIO) -> None:
+    """Python flushes once more on its way out: give the stream somewhere to go."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _ended_by(cause: BaseException) -> int:
     for kind, code in _SILENT.items():
         if isinstance(cause, kind):
-            if kind is BrokenPipeError:
-                # Python flushes stdout once more on its way out: give it somewhere to go.
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return code
+    if isinstance(cause, OSError) and cause.errno == errno.EIO:
+        return BROKEN_PIPE
     if isinstance(cause, SystemExit):
         return cause.code if isinstance(cause.code, int) else 1
     if isinstance(cause, Exit):
@@ -70,6 +91,9 @@ def _said(cause: BaseException) -> int:
     if isinstance(cause, ExecmonError):
         say(str(cause))
         return cause.exit_code
+    if _DISK_FULL in str(cause):
+        say("no room is left on the disk of the recovery folder; free some: nothing is lost")
+        return ServerError.exit_code
     say(
         f"unexpected {type(cause).__name__}: {cause}; this is a defect. "
         "Run `execmon --debug …` again and report what it prints"
@@ -90,9 +114,13 @@ def _misused(error: TyperException) -> int:
 def meant(error: BaseException) -> BaseException:
     """The error raised on purpose among the causes of an error, else the first cause.
 
-    The engine wraps what a source or sink raised.
+    The engine wraps what a source or sink raised. What fails on the way out, once the
+    command was told to end, is no error: a closed terminal cannot be put in order.
     """
     chain = list(_causes(error))
+    told = next((e for e in _before(error) if isinstance(e, Terminated)), None)
+    if told is not None:
+        return told
     known = (ExecmonError, *_SILENT, TyperException, Exit)
     return next((e for e in chain if isinstance(e, known)), _unwrapped(chain))
 
@@ -108,6 +136,14 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__context__ if isinstance(error, SystemExit) else error.__cause__
 
 
+def _before(error: BaseException | None) -> Iterator[BaseException]:
+    """The error and whatever was being handled when it was raised."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
 def say(words: str) -> None:
-    """One line on stderr, with the command's name."""
-    sys.stderr.write(f"execmon: {words}\n")
+    """One line on stderr, with the command's name, if anybody is there to read it."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"execmon: {words}\n")

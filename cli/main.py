@@ -19,8 +19,14 @@ COMMANDS = {
     "status": ("cli.status", "What is known of one order now."),
     "replay": ("cli.replay.app", "Run files through the monitor, without any server."),
     "simulate": ("cli.simulate", "Write the events of a simulated desk to a file."),
+    "dead-letters": ("cli.dead_letters", "Messages that could not be read."),
     "reference": ("cli.reference", "Volumes, volatilities, curves, calendars, rates."),
+    "up": ("cli.up", "Run every process of a deployment on this machine."),
     "worker": ("cli.worker", "Run one process of the monitoring dataflow."),
+    "history": ("cli.history", "Write final rows from the bus to the history store."),
+    "db": ("cli.db", "Migrate the history store's schema, or show how far it is."),
+    "api": ("cli.api", "Serve status, streams, history and the page over HTTP."),
+    "keys": ("cli.keys", "Make, list and revoke the API's keys."),
     "clock": ("cli.clock", "Write the clock messages that move event time."),
     "doctor": ("cli.doctor", "Check that this machine can run the product."),
     "config": ("cli.config", "Show every setting and where its value came from."),
@@ -65,7 +71,7 @@ app = typer.Typer(
     epilog=(
         "Exit codes: 0 done; 1 a defect, or doctor found a fault; 2 command line or setting; "
         "3 input; 4 bus or server; 5 state of another version; 6 two ways to one number "
-        "disagree; 130 Ctrl-C; 143 SIGTERM. More in docs/cli.md."
+        "disagree; 7 `up` gave up; 130 Ctrl-C; 143 SIGTERM. More in docs/cli.md."
     ),
 )
 

@@ -5,9 +5,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import AuthenticationError, AuthorizationError, RedisError
 
-from domain.errors import ServerError
+from bus.redis_errors import refusal
+from domain.errors import ServerError, ServerRefused
 from runtime.addresses import Servers, find_servers, needed
 from runtime.servers import EMBEDDED
 from runtime.setting_types import masked
@@ -60,6 +61,11 @@ def connected(address: str) -> Generator[Any]:
             yield client
         finally:
             client.close()
+    except (AuthenticationError, AuthorizationError) as error:
+        raise ServerRefused(
+            f"the status store {masked(address)} refuses us: {refusal(error)}; "
+            "correct EXECMON_STATUS_URL"
+        ) from error
     except (RedisError, OSError, ValueError) as error:
         raise ServerError(
             f"the status store {masked(address)} does not answer: {error}; "

@@ -40,6 +40,7 @@ def announced(servers: Servers, data_dir: Path | None = None) -> Generator[None]
     path = _folder(data_dir) / _FILE
     note = _Announcement(os.getpid(), servers.bus_url, servers.status_url)
     fresh = path.with_suffix(f".{note.pid}")
+    fresh.touch(mode=0o600)
     fresh.write_bytes(msgspec.json.encode(note))
     fresh.replace(path)
     try:

@@ -33,7 +33,7 @@ def set_up_logs(
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ]
     else:
-        last = [structlog.dev.ConsoleRenderer(colors=out.isatty())]
+        last = [structlog.dev.ConsoleRenderer(colors=out.isatty(), timestamp_key="time")]
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -56,3 +56,5 @@ def set_up_logs(
     root.setLevel(level)
     for noisy in ("numba", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # It warns at every attempt to connect; whoever uses the pool says once that it waits.
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)

@@ -13,6 +13,7 @@ import stat
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from domain.errors import ServerError
@@ -52,8 +53,8 @@ class Lock:
             self.fd = -1
 
 
-def base_dir() -> Path:
-    """Folder under which sockets are made. Raises ServerError where none will do."""
+def base_dir(suits: Callable[[Path], bool] = lambda _: True) -> Path:
+    """The first folder that suits for sockets. Raises ServerError where none will do."""
     tried: list[str] = []
     for text in (os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir(), "/tmp"):
         if not text:
@@ -64,6 +65,8 @@ def base_dir() -> Path:
             tried.append(f"{path} (too long for a unix socket)")
         elif not os.access(path, os.W_OK | os.X_OK):
             tried.append(f"{path} (not writable)")
+        elif not suits(path):
+            tried.append(f"{path} (closed to the user that the server runs as)")
         else:
             return path
     raise ServerError(
@@ -72,9 +75,9 @@ def base_dir() -> Path:
     )
 
 
-def make_private_dir() -> tuple[Path, Lock]:
+def make_private_dir(suits: Callable[[Path], bool] = lambda _: True) -> tuple[Path, Lock]:
     """A new folder of mode 0700 with its lock; leftovers of dead processes are removed first."""
-    base = base_dir()
+    base = base_dir(suits)
     _sweep(base)
     path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
     lock = Lock.take(path / "lock")

@@ -6,13 +6,12 @@ kernel kills it when the process that started it dies, however that happens.
 
 import os
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from shutil import rmtree
+from shutil import disk_usage, rmtree
 
 import redis
 from redis.backoff import NoBackoff
@@ -21,9 +20,11 @@ from redis.retry import Retry
 from domain.errors import ServerError
 from runtime import valkey
 from runtime.addresses import Servers, announced
+from runtime.child import launched
 from runtime.private_dirs import Lock, make_private_dir, own_dir
 
 EMBEDDED = "embedded"
+_NO_ROOM = 1_000_000
 
 
 class EmbeddedServer:
@@ -163,16 +164,7 @@ class EmbeddedServer:
         assert self._dir is not None
         with (self._dir / f"{self.name}.log").open("wb") as log:
             return subprocess.Popen(
-                [
-                    sys.executable,
-                    "-I",
-                    "-S",
-                    "-c",
-                    valkey.LAUNCH,
-                    str(os.getpid()),
-                    program,
-                    config,
-                ],
+                launched([program, str(config)]),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -194,7 +186,7 @@ class EmbeddedServer:
             while time.monotonic() < deadline:
                 if self._process.poll() is not None:
                     raise ServerError(
-                        f"the embedded {self.name} server did not start: {self._last_words()}"
+                        f"the embedded {self.name} server did not start: {self.last_words()}"
                     )
                 with suppress(redis.RedisError):
                     if client.ping():
@@ -202,16 +194,20 @@ class EmbeddedServer:
                 time.sleep(0.01)
         raise ServerError(
             f"the embedded {self.name} server did not answer within {self.start_s:g} s: "
-            f"{self._last_words()}"
+            f"{self.last_words()}"
         )
 
-    def _last_words(self) -> str:
-        assert self._dir is not None
+    def last_words(self) -> str:
+        """The end of its log, for an error message."""
+        if self._dir is None:
+            return "it left no log"
         try:
             text = (self._dir / f"{self.name}.log").read_text(errors="replace")
         except OSError:
             return "it left no log"
         lines = [line.strip() for line in text.splitlines() if line.strip()]
+        if disk_usage(self._data()).free < _NO_ROOM:
+            lines.append(f"no room is left on the disk of {self._data()}")
         return " | ".join(lines[-3:]) or "it left no log"
 
 

@@ -1,9 +1,10 @@
 """Shapes of settings that pydantic does not know: addresses, tables in one line of text."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
@@ -70,8 +71,34 @@ def _by_name(names: tuple[str, ...], defaults: Mapping[str, Any]) -> AfterValida
     return AfterValidator(fill)
 
 
+def _names(value: Any) -> Any:
+    """`a,b` as names."""
+    if isinstance(value, str):
+        return tuple(name.strip() for name in value.split(",") if name.strip())
+    return tuple(cast(list[Any], value)) if isinstance(value, list) else value
+
+
+def _origins(given: tuple[str, ...]) -> tuple[str, ...]:
+    for origin in given:
+        parts = urlsplit(origin)
+        if parts.scheme not in {"http", "https"} or not parts.netloc or parts.path:
+            raise ValueError(f"expected origins such as https://desk.example, got {origin!r}")
+    return given
+
+
 def _path(value: Any) -> Any:
     return Path(value).expanduser() if isinstance(value, str) and value else value
+
+
+def default_history_dir() -> Path:
+    """Where this user's embedded history stays: `/var/lib/execmon` of root, else XDG_DATA_HOME.
+
+    Root's own folders are closed to the user that PostgreSQL runs as.
+    """
+    if os.geteuid() == 0:
+        return Path("/var/lib/execmon/history")
+    base = os.environ.get("XDG_DATA_HOME")
+    return (Path(base) if base else Path("~/.local/share").expanduser()) / "execmon" / "history"
 
 
 DEFAULT_PARTITIONS = MappingProxyType(dict.fromkeys(map(str, Topic), 4))
@@ -84,7 +111,10 @@ DEFAULT_QUOTE_AGE_LIMITS = MappingProxyType(
 
 BusUrl = Annotated[str, _address(("redis", "rediss", "unix", "pulsar", "pulsar+ssl"))]
 StatusUrl = Annotated[str, _address(("redis", "rediss", "unix"))]
+HistoryUrl = Annotated[str, _address(("postgresql", "postgres"))]
 Folder = Annotated[Path | None, BeforeValidator(_path)]
+HistoryFolder = Annotated[Path, BeforeValidator(_path)]
+Origins = Annotated[tuple[str, ...], BeforeValidator(_names), AfterValidator(_origins)]
 _plain = PlainSerializer(dict)
 Partitions = Annotated[
     Mapping[str, Annotated[int, Field(ge=1, le=16)]],

@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
@@ -24,15 +24,20 @@ from runtime.setting_types import (
     AgeLimits,
     BusUrl,
     Folder,
+    HistoryFolder,
+    HistoryUrl,
+    Origins,
     Partitions,
     StatusUrl,
+    default_history_dir,
     masked,
 )
 
 PREFIX = "EXECMON_"
 CONFIG_VARIABLE = "EXECMON_CONFIG"
 DEFAULT_FILE = Path("execmon.toml")
-_OTHER_VARIABLES = frozenset({CONFIG_VARIABLE, "EXECMON_TEST_DATA"})
+_FOR_TESTS = {"EXECMON_TEST_DATA", "EXECMON_TEST_TIMESCALE_URL"}
+_OTHER_VARIABLES = frozenset({CONFIG_VARIABLE, *_FOR_TESTS})
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -47,6 +52,18 @@ class Settings(BaseModel):
     """The bus: `embedded`, `redis://…`, `rediss://…`, `unix://…` or `pulsar://…`."""
     status_url: StatusUrl = "embedded"
     """The status store: `embedded`, `redis://…`, `rediss://…` or `unix://…`."""
+    history_url: HistoryUrl = "embedded"
+    """The history store: `embedded` or `postgresql://…`, with TimescaleDB or without."""
+    history_dir: HistoryFolder = Field(default_factory=default_history_dir)
+    """Where an embedded history store keeps its data; `data_dir`/history if that is set."""
+    history_writers: Annotated[int, Field(ge=1, le=16)] = 2
+    """Connections that write history at once."""
+    history_chunk_s: Positive = 3600.0
+    """Time in one chunk of a hypertable."""
+    history_compress_s: Positive = 604_800.0
+    """Age at which chunks are compressed into columns; beyond what is ever replayed."""
+    history_keep_s: Annotated[float | None, Field(gt=0, allow_inf_nan=False)] = None
+    """Age at which rows of the history are dropped; unset, they stay."""
     data_dir: Folder = None
     """Where an embedded bus keeps its messages; unset, they end with the process."""
     recovery_dir: Folder = None
@@ -92,6 +109,53 @@ class Settings(BaseModel):
     log_format: Literal["json", "console"] = "console"
     """One JSON object a line, or lines for people."""
 
+    api_host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    """Where the API listens; off this machine it needs keys or an identity provider."""
+    api_port: Annotated[int, Field(ge=0, le=65_535)] = 8080
+    """Port of the API; 0 takes a free one."""
+    api_cors_origins: Origins = ()
+    """Origins of web pages that may use the API, separated by commas."""
+    api_max_body_bytes: Annotated[int, Field(ge=1_024)] = 1 << 20
+    """Longest body of a request."""
+    api_max_connections: Annotated[int, Field(ge=1)] = 5_000
+    """Connections at once; the next is told to come back later."""
+    api_max_streams: Annotated[int, Field(ge=1)] = 2_000
+    """WebSockets at once."""
+    api_header_timeout_s: Positive = 10.0
+    """Longest wait for a request's headers."""
+    api_body_timeout_s: Positive = 30.0
+    """Longest wait for the next part of a request's body."""
+    api_idle_timeout_s: Positive = 75.0
+    """How long a connection may stay open between requests."""
+    api_write_timeout_s: Positive = 60.0
+    """How long a client may read nothing before it is let go."""
+    api_reads_per_s: Positive = 5_000.0
+    """Reading requests a second for each caller."""
+    api_writes_per_s: Positive = 100.0
+    """Other requests and WebSockets a second for each caller."""
+    api_key_refresh_s: Positive = 2.0
+    """Time in which a new or revoked API key takes effect."""
+    api_heartbeat_s: Positive = 5.0
+    """Time between two heartbeats of a WebSocket."""
+    api_feed_memory_mb: Positive = 64.0
+    """Newest updates kept in memory for WebSockets that come back."""
+    api_stale_after_s: Positive = 15.0
+    """Age of the newest update from which the pipeline counts as stopped."""
+    api_jwt_jwks: str = ""
+    """An identity provider's public keys: a file or an https address."""
+    api_jwt_issuer: str = ""
+    """Who must have issued a token."""
+    api_jwt_audience: str = ""
+    """For whom a token must have been issued."""
+    api_jwt_leeway_s: NotNegative = 30.0
+    """How far the clocks of the identity provider and of this machine may be apart."""
+    api_jwt_name_claim: Annotated[str, Field(min_length=1)] = "sub"
+    """Claim that names the caller."""
+    api_jwt_scopes_claim: Annotated[str, Field(min_length=1)] = "scope"
+    """Claim that holds read, operate or admin, whatever stands before a colon."""
+    api_jwt_desks_claim: Annotated[str, Field(min_length=1)] = "desks"
+    """Claim that lists the desks whose orders the caller may see; * for all."""
+
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
 
     def origin(self, name: str) -> str:
@@ -135,6 +199,8 @@ def load_settings(
         most = given.get("groups", len(GROUP_KEYS))
         fewer = {topic: min(n, most) for topic, n in DEFAULT_PARTITIONS.items()}
         given["partitions"] = MappingProxyType(fewer)
+    if "history_dir" not in given and given.get("data_dir") is not None:
+        given["history_dir"] = given["data_dir"] / "history"
     settings = Settings.model_construct(**given)
     settings._origins.update(origins)  # pyright: ignore[reportPrivateUsage]
     _check_together(settings)
@@ -232,4 +298,6 @@ def _shown(value: Any) -> str:
         return ",".join(f"{k}={v:g}" for k, v in value.items())
     if isinstance(value, float):
         return f"{value:g}"
+    if isinstance(value, tuple):
+        return ",".join(map(str, cast(tuple[object, ...], value)))
     return masked(str(value))

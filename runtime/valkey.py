@@ -24,17 +24,6 @@ _DURABLE = {
 }
 _FORGETFUL = {"appendonly": "no"}
 
-# Runs in the child: ask the kernel for SIGKILL at the parent's death, then become the
-# server. A fork hook of our own would not be safe in a process with threads.
-LAUNCH = """
-import ctypes, os, sys
-if sys.platform == "linux":
-    ctypes.CDLL(None, use_errno=True).prctl(1, 9, 0, 0, 0)
-    if os.getppid() != int(sys.argv[1]):
-        sys.exit("the starting process is gone")
-os.execv(sys.argv[2], sys.argv[2:])
-"""
-
 
 def config_text(socket: Path, work_dir: Path, *, durable: bool) -> str:
     """The configuration file: a unix socket, no port; a synced log of writes if `durable`."""

@@ -1,4 +1,6 @@
+import errno
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -131,6 +133,43 @@ def test_an_interrupted_command_ends_quietly(capsys, error, code):
     assert capsys.readouterr().err == ""
 
 
+def test_what_fails_while_ending_is_no_error(capsys):
+    gone = OSError(errno.EIO, "the terminal is gone")
+    gone.__context__ = Terminated()
+
+    def end() -> None:
+        raise InputError("cannot write") from gone
+
+    assert guarded(end, debug=False) == 143
+    assert capsys.readouterr().err == ""
+
+
+def test_a_terminal_that_is_gone_is_a_reader_that_went_away(capsys):
+    def show() -> None:
+        raise OSError(errno.EIO, "the terminal is gone")
+
+    assert guarded(show, debug=False) == 141
+    assert capsys.readouterr().err == ""
+
+
+def test_a_command_whose_terminal_closes_ends_as_if_it_was_told_to(tmp_path):
+    out, part = tmp_path / "long.ndjson", tmp_path / ".long.ndjson.part"
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(ROOT)
+        command = ["-m", "cli.main", "simulate", "--minutes", "9999", "--out", str(out)]
+        os.execv(sys.executable, [sys.executable, *command])
+    while b"Simulating" not in os.read(terminal, 65536):
+        pass
+
+    os.close(terminal)
+    _, status = os.waitpid(pid, 0)
+
+    assert os.waitstatus_to_exitcode(status) == 143
+    assert not part.exists()
+    assert not out.exists()
+
+
 def test_the_error_inside_the_engines_wrapping_is_the_one_that_counts():
     inner = InputError("line 3 is no message")
     outer = RuntimeError("error calling next_batch")
@@ -178,3 +217,11 @@ def test_a_command_that_is_ended_says_nothing_and_leaves_no_half_file(tmp_path, 
     assert err == ""
     assert not part.exists()
     assert not out.exists()
+
+
+def test_a_recovery_store_without_room_is_said_in_words(capsys):
+    def fail():
+        raise RuntimeError('SqliteFailure(Error, Some("database or disk is full"))')
+
+    assert guarded(fail, debug=False) == 4
+    assert "no room is left on the disk of the recovery folder" in capsys.readouterr().err

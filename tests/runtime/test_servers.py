@@ -16,7 +16,7 @@ import pytest
 import redis
 
 from domain.errors import ServerError
-from runtime import private_dirs, servers, valkey
+from runtime import child, private_dirs, valkey
 from runtime.addresses import Servers, find_servers, needed
 from runtime.private_dirs import Lock, base_dir, make_private_dir, own_dir
 from runtime.servers import EmbeddedServer, open_servers
@@ -180,7 +180,7 @@ def test_a_server_that_does_not_start_says_why_in_its_own_words(tmp_path, monkey
 
 def test_a_server_that_never_answers_is_given_up(monkeypatch):
     monkeypatch.setattr(valkey, "binary", lambda: "/bin/sleep")
-    monkeypatch.setattr(valkey, "LAUNCH", "import time; time.sleep(60)")
+    monkeypatch.setattr(child, "LAUNCH", "import time; time.sleep(60)")
 
     with pytest.raises(ServerError, match=r"did not answer within 0\.3 s"):
         EmbeddedServer("bus", durable=False, start_s=0.3).start()
@@ -290,7 +290,7 @@ def test_a_server_that_ignores_the_polite_request_is_killed():
 
 
 def test_a_program_that_cannot_be_run_is_told(monkeypatch):
-    monkeypatch.setattr(servers.sys, "executable", "/nowhere/python")
+    monkeypatch.setattr(child.sys, "executable", "/nowhere/python")
 
     with pytest.raises(ServerError, match=r"cannot run .*nowhere"):
         EmbeddedServer("bus", durable=False).start()
