@@ -95,6 +95,17 @@ class Bus(Protocol):
         """A new reader."""
         ...
 
+    def read_back(self, place: Place, before: str | None, count: int) -> list[Stored]:
+        """Up to `count` messages stored before this position, the newest first.
+
+        None begins with the newest message of all. Raises BusError for no position at all.
+        """
+        ...
+
+    def find(self, place: Place, position: str) -> Stored | None:
+        """The message at this position, None where there is none (any more)."""
+        ...
+
     def end(self, place: Place) -> str:
         """Position of the newest message ever stored there, START where there is none."""
         ...

@@ -35,16 +35,41 @@ def is_passing(error: Exception) -> bool:
     )
 
 
+_STATES = (
+    ("OOM", "is full (raise its maxmemory, or free some)"),
+    ("command not allowed when used memory", "is full (raise its maxmemory, or free some)"),
+    ("MISCONF", "cannot write to its disk (free room there)"),
+    ("LOADING", "is still reading its log"),
+    ("READONLY", "is a replica and takes no writes"),
+)
+
+
+def what_is_wrong(error: Exception) -> str:
+    """Why a server does not do its work now, as the rest of a sentence about it."""
+    text = str(error)
+    for sign, words in _STATES:
+        if sign in text:
+            return words
+    return "does not answer"
+
+
+def refusal(error: Exception) -> str:
+    """The server's own words, or better ones where they lead nowhere."""
+    text = str(error)
+    if "HELLO must be called" in text or "NOAUTH" in text:
+        return "it wants a password; put it into the address, redis://USER:PASSWORD@HOST"
+    return text
+
+
 @contextmanager
 def in_words(shown_url: str) -> Generator[None]:
     """Turn redis-py's errors into BusDown or BusError, with the server's own words."""
     try:
         yield
     except redis_errors.RedisError as error:
-        words = f"{shown_url}: {error}"
         if is_passing(error):
-            raise BusDown(f"the bus does not answer: {words}") from error
-        raise BusError(f"the bus refused: {words}") from error
+            raise BusDown(f"the bus {what_is_wrong(error)}: {shown_url}: {error}") from error
+        raise BusError(f"the bus refused: {shown_url}: {refusal(error)}") from error
     except OSError as error:
         raise BusDown(f"the bus does not answer: {shown_url}: {error}") from error
 

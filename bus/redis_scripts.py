@@ -38,12 +38,13 @@ redis.call('HSET', KEYS[2], 'clock', ARGV[2])
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[3])
 return {}
 """
+# A server that is full refuses a script only before its first write: messages come first.
 TICK = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-redis.call('PEXPIRE', KEYS[1], ARGV[2])
 for i = 2, #KEYS do
   redis.call('XADD', KEYS[i], '*', 'content-type', ARGV[3], 'body', ARGV[4])
 end
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return 1
 """
 RELEASE_CLOCK = """

@@ -67,6 +67,8 @@ class RedisBus:
         self._shown_url = url.rpartition("@")[2] if "@" in url else url
         self._timeout_s = timeout_s
         self._client: Any = connect(url, timeout_s)
+        for command in ("XRANGE", "XREVRANGE"):
+            self._client.response_callbacks.pop(command, None)
         self._partitions: dict[Topic, int] = {}
         self._groups: int | None = None
 
@@ -139,6 +141,23 @@ class RedisBus:
     def reader(self) -> RedisReader:
         """A new reader."""
         return RedisReader(self.url, self._shown_url, self._timeout_s)
+
+    def read_back(self, place: Place, before: str | None, count: int) -> list[Stored]:
+        """Up to `count` messages stored before this position, the newest first."""
+        newest = "+" if before is None else f"({_checked(before)}"
+        return self._range("XREVRANGE", place, newest, "-", count)
+
+    def find(self, place: Place, position: str) -> Stored | None:
+        """The message at this position, None where there is none (any more)."""
+        at = _checked(position)
+        return next(iter(self._range("XRANGE", place, at, at, 1)), None)
+
+    def _range(self, command: str, place: Place, first: str, last: str, count: int) -> list[Stored]:
+        with in_words(self._shown_url):
+            entries = self._client.execute_command(
+                command, stream_key(*place), first, last, "COUNT", count
+            )
+        return [_stored(entry) for entry in entries or ()]
 
     def end(self, place: Place) -> str:
         """Position of the newest message ever stored there, START where there is none."""
@@ -222,6 +241,11 @@ def _text(answer: Any) -> Any:
 
 def _ms_of(position: str) -> int:
     return int(position.partition("-")[0])
+
+
+def _checked(position: str) -> str:
+    """The position, complete: what Redis would take for another one is refused."""
+    return "-".join(map(str, _rank(position)))
 
 
 def _rank(position: str) -> tuple[int, int]:

@@ -27,6 +27,8 @@ class _Shared(Generic[T]):
         self.sending = False
         self.hurry = False
         self.stopped = False
+        self.is_away = False
+        """Whether the last attempt to send failed."""
         self.error: Exception | None = None
 
     def stop(self) -> None:
@@ -66,6 +68,8 @@ class BackgroundWriter(Generic[T, P]):
         weakref.finalize(self, self._shared.stop)
         thread.start()
         self._thread = thread
+        self._name = name
+        self._raised = False
 
     def put(
         self,
@@ -92,9 +96,24 @@ class BackgroundWriter(Generic[T, P]):
             shared.hurry = False
 
     def close(self) -> None:
-        """Send what is left and end the thread."""
-        self.flush()
-        self._shared.stop()
+        """Send what is left and end the thread; does not wait for a server that is away.
+
+        An input that came to its end was flushed before. Else the flow broke off, its last
+        epoch will be replayed, and an error that was raised is not raised again: the engine
+        aborts without a word where closing fails too.
+        """
+        shared = self._shared
+        if not self._raised:
+            with shared.changed:
+                shared.hurry = True
+                shared.changed.notify_all()
+                self._wait_for(lambda: shared.is_away or not (shared.waiting or shared.sending))
+                unsent = len(shared.waiting) + shared.sending
+            if unsent:
+                structlog.get_logger(self._name).warning(
+                    "write_left", writer=self._name, batches=unsent
+                )
+        shared.stop()
         self._thread.join()
 
     def _wait_for(self, condition: Callable[[], bool]) -> None:
@@ -102,6 +121,7 @@ class BackgroundWriter(Generic[T, P]):
         while shared.error is None and not condition():
             shared.changed.wait(0.1)
         if shared.error is not None:
+            self._raised = True
             raise shared.error
 
 
@@ -163,11 +183,14 @@ def _send(
             if not passes(error) or shared.stopped:
                 raise
             if not back_off_s:
-                log.warning("write_waits", error=str(error))
+                log.warning("write_waits", writer=name, error=str(error))
             back_off_s = min(max(2 * back_off_s, 0.02), _MOST_BACK_OFF_S)
             with shared.changed:
+                shared.is_away = True
+                shared.changed.notify_all()
                 shared.changed.wait_for(lambda: shared.stopped, back_off_s)
         else:
+            shared.is_away = False
             if back_off_s:
-                log.info("write_goes_on")
+                log.info("write_goes_on", writer=name)
             return

@@ -159,22 +159,25 @@ class DeadPartition(_BusPartition):
 
     def write_batch(self, values: list[DeadLetter]) -> None:
         """Take refused messages."""
-        self._put(self._message(letter) for letter in values)
+        partitions, groups = self._partitions, self._groups
+        self._put(dead_letter_message(letter, partitions, groups) for letter in values)
 
-    def _message(self, letter: DeadLetter) -> Outgoing:
-        place = f"{letter.topic}/{letter.partition}"
-        meta = {
-            "ce_specversion": "1.0",
-            "ce_id": event_id(place, letter.position, "dead_letter"),
-            "ce_type": "dead_letter",
-            "ce_source": f"execmon/{place}",
-            "topic": letter.topic,
-            "partition": str(letter.partition),
-            "position": letter.position,
-            "reason": letter.reason.name,
-            "words": letter.words,
-        }
-        if letter.ts != NO_TIME:
-            meta["ce_time"] = format_rfc3339(letter.ts)
-        partition = partition_of(letter.topic, self._partitions, self._groups)
-        return Outgoing(Topic.DEAD_LETTER, partition, letter.message, BYTES_TYPE, meta)
+
+def dead_letter_message(letter: DeadLetter, partitions: int, groups: int) -> Outgoing:
+    """A refused message as it goes on the bus."""
+    place = f"{letter.topic}/{letter.partition}"
+    meta = {
+        "ce_specversion": "1.0",
+        "ce_id": event_id(place, letter.position, "dead_letter"),
+        "ce_type": "dead_letter",
+        "ce_source": f"execmon/{place}",
+        "topic": letter.topic,
+        "partition": str(letter.partition),
+        "position": letter.position,
+        "reason": letter.reason.name,
+        "words": letter.words,
+    }
+    if letter.ts != NO_TIME:
+        meta["ce_time"] = format_rfc3339(letter.ts)
+    partition = partition_of(letter.topic, partitions, groups)
+    return Outgoing(Topic.DEAD_LETTER, partition, letter.message, BYTES_TYPE, meta)

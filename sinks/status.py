@@ -14,7 +14,7 @@ import numpy as np
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 from redis.exceptions import NoScriptError, RedisError
 
-from bus.redis_errors import connect, is_passing
+from bus.redis_errors import connect, is_passing, refusal
 from domain.errors import ServerError
 from domain.records import name_of
 from domain.rows import Rows
@@ -221,7 +221,7 @@ class StatusClient:
         except RedisError as error:
             if is_passing(error):
                 raise
-            raise ServerError(f"the status store refused a write: {error}") from error
+            raise ServerError(f"the status store refused a write: {refusal(error)}") from error
         tell = self._settings.on_latency_ns
         if tell:
             now = time.time_ns()

@@ -21,13 +21,14 @@ _MOST_BACK_OFF_S = 1.0
 class Buffer:
     """Messages of one partition, read but not yet taken."""
 
-    def __init__(self, place: Place, position: str) -> None:
+    def __init__(self, place: Place, position: str, room: int = ROOM) -> None:
         self.place = place
         self.end: str | None = None
         """Position of the newest message when reading began; None until known."""
         self.caught_up = False
         """Whether the last read found the partition's end."""
         self.error: Exception | None = None
+        self._room = room
         self._read_to = position
         self._checked = False
         self._messages: deque[Stored] = deque()
@@ -63,11 +64,11 @@ class Buffer:
     @property
     def position(self) -> str | None:
         """Where to read on, None while there is no room."""
-        return self._read_to if len(self._messages) < ROOM else None
+        return self._read_to if len(self._messages) < self._room else None
 
-    def put(self, found: list[Stored] | None) -> None:
-        """Take over what a read gave."""
-        self.caught_up = not found or len(found) < CHUNK
+    def put(self, found: list[Stored] | None, chunk: int = CHUNK) -> None:
+        """Take over what a read of up to `chunk` messages gave."""
+        self.caught_up = not found or len(found) < chunk
         if found:
             self._messages.extend(found)
             self._read_to = found[-1].position
@@ -77,11 +78,14 @@ class Fetcher:
     """One thread and one connection that read every registered partition.
 
     It collects for `linger_s` between two reads, goes on where it stood when the server
-    comes back, and ends when the partitions are gone.
+    comes back, and ends when the partitions are gone. It asks for up to `chunk` messages of
+    each partition at once and lets up to `room` and one chunk more wait.
     """
 
-    def __init__(self, bus: Bus, linger_s: float) -> None:
+    def __init__(self, bus: Bus, linger_s: float, *, chunk: int = CHUNK, room: int = ROOM) -> None:
         self._bus = bus
+        self._chunk = chunk
+        self._room = room
         self._linger_s = linger_s
         self._lock = threading.Lock()
         self._buffers: weakref.WeakSet[Buffer] = weakref.WeakSet()
@@ -90,7 +94,7 @@ class Fetcher:
 
     def register(self, place: Place, position: str) -> Buffer:
         """Begin to read a partition after a position; as long as the buffer is kept."""
-        buffer = Buffer(place, position)
+        buffer = Buffer(place, position, self._room)
         with self._lock:
             self._buffers.add(buffer)
             if self._thread is None:
@@ -152,8 +156,8 @@ class Fetcher:
         wanted = {b.place: at for b in buffers if (at := b.position) is not None}
         if not wanted:
             return True
-        found = reader.read(wanted, CHUNK, _BLOCK_MS)
+        found = reader.read(wanted, self._chunk, _BLOCK_MS)
         for buffer in buffers:
             if buffer.place in wanted:
-                buffer.put(found.get(buffer.place))
+                buffer.put(found.get(buffer.place), self._chunk)
         return bool(found)

@@ -262,7 +262,7 @@ def test_a_full_server_is_an_outage_that_passes(own_server):
     client = redis.Redis.from_url(own_server.url)
     client.config_set("maxmemory", "1")
 
-    with pytest.raises(BusDown, match="does not answer"):
+    with pytest.raises(BusDown, match="is full"):
         say(bus, "a")
     client.config_set("maxmemory", "0")
 
@@ -284,3 +284,23 @@ def test_columns_of_one_partition_travel_as_one_message(bus):
     [message] = bus.reader().read({(Topic.ORDERS, 1): START}, 9, 0)[Topic.ORDERS, 1]
     assert (message.body, message.content_type) == (b"ARROW", ARROW_TYPE)
     assert bodies(bus) == [b"not json"]
+
+
+def test_reading_back_begins_with_the_newest_or_before_a_position(bus):
+    positions = say(bus, "a", "b", "c")
+
+    assert [m.body for m in bus.read_back(ORDERS0, None, 2)] == [b"c", b"b"]
+    assert [m.body for m in bus.read_back(ORDERS0, positions[1], 9)] == [b"a"]
+    assert bus.read_back(ORDERS0, positions[0], 9) == []
+    assert bus.read_back((Topic.ROUTES, 0), None, 9) == []
+
+
+def test_a_message_is_found_by_its_position(bus):
+    [position] = bus.append([Outgoing(*ORDERS0, b"\xff", ARROW_TYPE, {"ce_id": "1"})])
+
+    found = bus.find(ORDERS0, position)
+
+    assert found is not None
+    assert (found.position, found.body, found.content_type) == (position, b"\xff", ARROW_TYPE)
+    assert found.meta == {"ce_id": "1"}
+    assert bus.find(ORDERS0, "5-0") is None

@@ -1,0 +1,1 @@
+"""The history store: PostgreSQL, with TimescaleDB where it is there."""

@@ -1,0 +1,109 @@
+"""A topic of the bus as a Bytewax source of whole messages, for flows that only pass them on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
+
+from bus.base import START, Bus, Stored
+from domain.errors import RecoveryError
+from domain.vocabulary import Topic
+from sources.bus_fetch import Buffer, Fetcher
+
+STATE_VERSION = 1
+State = tuple[int, str]
+"""(version, position behind us)"""
+
+CHUNK = 32
+"""Messages asked of each partition at once: one may hold hundreds of events."""
+ROOM = 64
+MOST_MESSAGES = 16
+MOST_BYTES = 2 * 1024 * 1024
+"""A batch ends after so many messages or bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Messages:
+    """Messages of one partition, in stored order."""
+
+    partition: int
+    messages: Sequence[Stored]
+
+
+class MessageSource(FixedPartitionedSource[Messages, State]):
+    """Every partition of a topic, resuming exactly behind the snapshot.
+
+    While the bus is away it waits and tries again. With `stop_at_end` each partition ends
+    behind the newest message that was stored when reading began.
+    """
+
+    def __init__(
+        self, bus: Bus, topic: Topic, *, linger_ms: float = 2.0, stop_at_end: bool = False
+    ) -> None:
+        self.topic = topic
+        self.stop_at_end = stop_at_end
+        self._by_name = {f"{topic}/{p}": p for p in range(bus.partitions(topic))}
+        self._fetcher = Fetcher(bus, linger_ms / 1000.0, chunk=CHUNK, room=ROOM)
+
+    def list_parts(self) -> list[str]:
+        """Names of the partitions: topic and number."""
+        return list(self._by_name)
+
+    def build_part(
+        self, step_id: str, for_part: str, resume_state: State | None
+    ) -> "MessagePartition":
+        """A partition at its snapshot. Raises RecoveryError for one of another version."""
+        del step_id
+        version, position = resume_state or (STATE_VERSION, START)
+        if version != STATE_VERSION:
+            raise RecoveryError(
+                f"the snapshot of {for_part} has version {version}, this program reads "
+                f"{STATE_VERSION}: start anew with an empty recovery_dir"
+            )
+        partition = self._by_name[for_part]
+        buffer = self._fetcher.register((self.topic, partition), position)
+        return MessagePartition(partition, position, buffer, self._fetcher, self.stop_at_end)
+
+
+class MessagePartition(StatefulSourcePartition[Messages, State]):
+    """One partition, from a position on."""
+
+    def __init__(
+        self,
+        partition: int,
+        position: str,
+        buffer: Buffer,
+        fetcher: Fetcher,
+        stop_at_end: bool,
+    ) -> None:
+        self._partition = partition
+        self._position = position
+        self._buffer = buffer
+        self._fetcher = fetcher
+        self._stop_at_end = stop_at_end
+
+    def next_batch(self) -> list[Messages]:
+        """What has arrived; never waits. Raises BusError where messages are missing."""
+        if self._stop_at_end and self._buffer.end == self._position:
+            raise StopIteration
+        found = self._buffer.take(MOST_MESSAGES, MOST_BYTES)
+        if self._stop_at_end:
+            found = self._before_end(found)
+        if not found:
+            return []
+        self._position = found[-1].position
+        return [Messages(self._partition, found)]
+
+    def _before_end(self, found: list[Stored]) -> list[Stored]:
+        for number, message in enumerate(found):
+            if message.position == self._buffer.end:
+                return found[: number + 1]
+        return found
+
+    def snapshot(self) -> State:
+        """Where the next message is read."""
+        return (STATE_VERSION, self._position)
+
+    def close(self) -> None:
+        """Stop reading ahead."""
+        self._fetcher.forget(self._buffer)
