@@ -7,6 +7,7 @@ ExecmonError
 ├── BusError             the operator: the message bus is down or holds what it should not
 │   └── BusDown          the operator: it does not answer; whoever reads or writes tries again
 ├── ServerError          the operator: an embedded or remote server did not start or answer
+│   └── ServerRefused    the operator: it answers and will not let us in
 ├── RecoveryError        the operator: a snapshot does not fit this version or layout
 └── ReconciliationError  ourselves: two ways to one number disagree, so neither is shown
 """
@@ -55,6 +56,10 @@ class ServerError(ExecmonError):
     """A server that the product started or uses is not there."""
 
     exit_code = 4
+
+
+class ServerRefused(ServerError):
+    """The server answers, and will never let us in as we come."""
 
 
 class RecoveryError(ExecmonError):

@@ -53,3 +53,5 @@ class DeadLetterReason(IntEnum):
     """Dated further ahead of its publication than is allowed."""
     WRONG_TOPIC = 10
     BAD_CHECKSUM = 11
+    STORE_REFUSED = 12
+    """The history store will not take it."""

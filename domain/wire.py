@@ -44,6 +44,7 @@ _TOPIC_OF_TYPE: dict[str, Topic] = {
     **dict.fromkeys(MARKET_EVENT_TYPES, Topic.MARKET_DATA),
     "reference": Topic.REFERENCE,
     "monitoring_started": Topic.CONTROL,
+    "monitoring_stopped": Topic.CONTROL,
     "thresholds_changed": Topic.CONTROL,
     "alert_acknowledged": Topic.CONTROL,
     "alert_snoozed": Topic.CONTROL,

@@ -13,6 +13,7 @@ from domain.keys import GROUPS
 from domain.reasons import DeadLetterReason
 from domain.vocabulary import INPUT_TOPICS, Topic
 from domain.wire import CLOCK_TYPE, RowBuilder, split_json, topic_of
+from sources.far_future import last_day, refuse_far_future
 from sources.reader import Cursor
 
 BATCH_LINES = 16_384
@@ -51,6 +52,15 @@ class NdjsonReader:
                 break
         return tuple(t for t in INPUT_TOPICS if t in found) or (Topic.ORDERS,)
 
+    @cached_property
+    def _last_day(self) -> str | None:
+        return last_day(
+            str(_HEAD.decode(event).ts_event)
+            for _, line in self._lines()
+            for topic, event, refused in _events(line)
+            if topic and refused is None
+        )
+
     def total(self, topic: Topic) -> int:  # noqa: ARG002
         """Bytes of the file."""
         return self.path.stat().st_size
@@ -79,7 +89,7 @@ class NdjsonReader:
 
     def _take(self, line: bytes, number: int, topic: Topic, builder: RowBuilder) -> None:
         mine = topic is self.topics[0]
-        for k, (found, event, refused) in enumerate(_events(line)):
+        for k, (found, event, refused) in enumerate(_events(line, self._last_day)):
             where = f"{self.path.name}:{number}" + (f"#{k}" if k else "")
             if refused is not None:
                 if mine if found is None else found is topic:
@@ -96,8 +106,13 @@ _TIMELESS = {Topic.REFERENCE, Topic.CONTROL}
 """Topics whose records travel as they are, so that only their head tells the time."""
 
 
-def _events(line: bytes) -> Iterator[tuple[Topic | None, bytes, Refused | None]]:
-    """(topic, event, refusal) of everything on a line; no topic: everyone's, if not refused."""
+def _events(
+    line: bytes, last: str | None = None
+) -> Iterator[tuple[Topic | None, bytes, Refused | None]]:
+    """(topic, event, refusal) of everything on a line; no topic: everyone's, if not refused.
+
+    What lies after the day `last` is refused.
+    """
     if not line:
         return
     try:
@@ -107,12 +122,12 @@ def _events(line: bytes) -> Iterator[tuple[Topic | None, bytes, Refused | None]]
         return
     for event in members:
         try:
-            yield *_sorted(event), None
+            yield *_sorted(event, last), None
         except Refused as refused:
             yield None, event, refused
 
 
-def _sorted(event: bytes) -> tuple[Topic | None, bytes]:
+def _sorted(event: bytes, last: str | None) -> tuple[Topic | None, bytes]:
     try:
         head = _HEAD.decode(event)
         stated = Topic(head.topic) if head.topic else None
@@ -125,6 +140,7 @@ def _sorted(event: bytes) -> tuple[Topic | None, bytes]:
             DeadLetterReason.WRONG_TOPIC,
             f"topic must be one of {', '.join(INPUT_TOPICS)}: {error}",
         ) from error
+    refuse_far_future(head.ts_event, last)
     if head.type == CLOCK_TYPE:
         return stated, event
     topic = topic_of(head.type)

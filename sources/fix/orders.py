@@ -17,7 +17,7 @@ from domain.vocabulary import EventKind, RejectReason
 from sources.fix import tables
 from sources.fix.identity import Chain, Chains
 from sources.fix.scan import Found
-from sources.fix.values import Fields, as_number, number, optional_time, side, utc_time, whole
+from sources.fix.values import Fields, as_number, event_time, number, optional_time, side, whole
 
 NEW_ORDER, REPLACE, CANCEL, REPORT, CANCEL_REJECT = "D", "G", "F", "8", "9"
 REJECTS = frozenset({"3", "j"})
@@ -123,7 +123,7 @@ class OrderTranslator:
         order_type = tables.ORDER_TYPES.get(fields.get("40", ""))
         event = OrderMessage(
             type=kind.name.lower(),
-            ts_event=utc_time(fields, "60", "52"),
+            ts_event=event_time(fields),
             order_id=chain.order_id,
             symbol=chain.symbol,
             side=side(chain.side),

@@ -1,10 +1,12 @@
 """Values of FIX tags, each refusal saying the tag, what was there and what would be right."""
 
 import re
+from datetime import date, timedelta
 
 from domain.errors import Refused
 from domain.reasons import DeadLetterReason
 from domain.vocabulary import SIDE_OF_FIX
+from sources.far_future import LASTS_DAYS
 
 Fields = dict[str, str]
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)", re.ASCII)
@@ -50,6 +52,30 @@ def utc_time(fields: Fields, *tags: str) -> str:
         year, month, day, clock, fraction = found.groups()
         return f"{year}-{month}-{day}T{clock}{fraction or ''}Z"
     raise Refused(DeadLetterReason.BAD_TIME, f"no time of the event: tag {' or '.join(tags)}")
+
+
+def event_time(fields: Fields) -> str:
+    """When it happened: TransactTime (60), else SendingTime (52). Raises Refused.
+
+    Logs exist in which one of them is days off; what would have happened a year after it was
+    sent is refused.
+    """
+    found = utc_time(fields, "60", "52")
+    happened, sent = _day(fields.get("60", "")), _day(fields.get("52", ""))
+    if happened and sent and happened > sent + timedelta(days=LASTS_DAYS):
+        raise Refused(
+            DeadLetterReason.FUTURE,
+            f"tag 60 (TransactTime) is {fields['60'].strip()}, more than {LASTS_DAYS} "
+            f"days after the message was sent (tag 52): {fields['52'].strip()}",
+        )
+    return found
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text.strip()[:8])
+    except ValueError:
+        return None
 
 
 def optional_time(fields: Fields, tag: str) -> str | None:

@@ -413,3 +413,15 @@ def test_damage_to_one_message_changes_no_other_order(
     assert good["last_qty"][1] == 9
     unreadable = sum(d.reason is DeadLetterReason.UNREADABLE for d in batch.dead)
     assert reader.counts.messages + reader.counts.junk_lines + unreadable == 3
+
+
+def test_a_transaction_years_after_its_sending_is_refused(tmp_path: Path) -> None:
+    off = "20261127-09:00:00"  # a week after the sending, by another clock
+
+    _, batch = read(
+        tmp_path, new(), report("0", t60=off), fill("E2", 10, 10, t60="20990101-00:00:00")
+    )
+
+    assert [d.reason for d in batch.dead] == [DeadLetterReason.FUTURE]
+    assert "20990101" in batch.dead[0].words
+    assert len(batch.events) == 2

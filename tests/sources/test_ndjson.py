@@ -97,7 +97,10 @@ def test_a_clock_moves_its_own_topic_or_all(tmp_path: Path) -> None:
         (b'{"type":"order_felled"}', DeadLetterReason.UNKNOWN_TYPE),
         (b'{"type":"quote","topic":"orders"}', DeadLetterReason.WRONG_TOPIC),
         (b'{"type":"quote","topic":"gossip"}', DeadLetterReason.WRONG_TOPIC),
-        (json.dumps(fill(1, ts_event="2500-01-01T00:00:00Z")).encode(), DeadLetterReason.BAD_TIME),
+        (json.dumps(fill(1, ts_event="1500-01-01T00:00:00Z")).encode(), DeadLetterReason.BAD_TIME),
+        (json.dumps(fill(1, ts_event="whenever")).encode(), DeadLetterReason.BAD_TIME),
+        (json.dumps(fill(1, ts_event="2099-01-01T00:00:00Z")).encode(), DeadLetterReason.FUTURE),
+        (b'{"type":"clock","ts_event":"2099-01-01T00:00:00Z"}', DeadLetterReason.FUTURE),
         (json.dumps(fill(1, order_id="a\0b")).encode(), DeadLetterReason.BAD_ID),
         (json.dumps(fill(1, order_id="x" * 101)).encode(), DeadLetterReason.BAD_ID),
         (json.dumps(fill(1, last_qty=-3)).encode(), DeadLetterReason.OUT_OF_RANGE),
@@ -113,6 +116,28 @@ def test_what_cannot_be_taken_is_kept_with_its_line_and_reason(
 
     assert [(d.position, d.reason, d.message) for d in dead] == [("e.ndjson:3", reason, line)]
     assert sum(len(b.events) for b in batches(reader, Topic.ORDERS)) == 2
+
+
+@pytest.mark.parametrize("where", [0, 1, 50, 199])
+def test_an_event_of_another_century_moves_no_time_wherever_it_stands(
+    tmp_path: Path, where: int
+) -> None:
+    lines: list[dict[str, object] | bytes] = [fill(n) for n in range(200)]
+    lines.insert(where, fill(1, order_id="F", ts_event="2099-01-01T00:00:00Z"))
+
+    found = list(batches(write(tmp_path / "e.ndjson", lines), Topic.ORDERS))
+
+    assert sum(len(b.events) for b in found) == 200
+    assert found[-1].watermark == T0 + 199
+    assert [d.reason for b in found for d in b.dead] == [DeadLetterReason.FUTURE]
+
+
+def test_a_file_may_last_a_year(tmp_path: Path) -> None:
+    late = fill(1, ts_event=at(365 * 86_400 * 10**9))
+
+    (batch,) = batches(write(tmp_path / "e.ndjson", [fill(1), late]), Topic.ORDERS)
+
+    assert len(batch.events) == 2
 
 
 def damaged(line: bytes, rng: random.Random) -> bytes:
