@@ -7,8 +7,9 @@ from domain.batch import Batch
 from domain.instants import SECOND
 from domain.keys import group_of, key_of
 from operators.market.logic import MarketSettings
-from operators.orders.group import OrderSettings
+from operators.orders.group import OrderGroup, OrderSettings
 from operators.orders.tables import ORDERS
+from operators.pieces import STAMPED
 
 
 def same_group(n, group=5):
@@ -121,3 +122,19 @@ def test_a_family_stays_while_one_of_it_is_open_or_young(lab):
     for t in (6700, 7400):
         desk.push(*(Batch(i, watermark=lab.T0 + t * SECOND) for i in range(3)))
     assert sum(int(o.group.tables.used[ORDERS]) for o in desk.orders.values()) == 0
+
+
+def test_many_names_are_looked_through_only_once_a_fifth_could_be_gone():
+    group = OrderGroup(OrderSettings())
+    group.names = {n: str(n) for n in range(1, 101)}
+    group.evict(0, np.empty(0, STAMPED))
+    assert not group.names
+
+    group.names = {n: str(n) for n in range(1, 101)}
+    group._names_kept = 100
+    group.evict(group.settings.evict_after_ns, np.empty(0, STAMPED))
+    assert len(group.names) == 100
+
+    group.names.update({n: str(n) for n in range(101, 127)})
+    group.evict(2 * group.settings.evict_after_ns, np.empty(0, STAMPED))
+    assert not group.names

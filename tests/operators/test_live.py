@@ -86,7 +86,9 @@ def test_a_watch_that_ended_marks_no_more(tape, lab, desk, ended):
 
 
 def test_a_watch_of_an_order_that_never_comes_is_forgotten_after_a_day(lab, desk):
-    desk.push(control(lab.T0, started("ghost"), {"type": "other"}))
+    desk.push(
+        control(lab.T0, started("ghost"), {"type": "other"}, {"type": "other", "order_id": "ghost"})
+    )
     live = [logic.live for logic in desk.market.values()]
     assert [len(one.marked) for one in live] == [1] * 16
 
