@@ -1,5 +1,6 @@
 """Who sees what: every caller, every order, every endpoint of history."""
 
+import time
 from urllib.parse import quote
 
 import psycopg
@@ -62,7 +63,10 @@ def test_without_a_key_there_is_nothing(keyed):
 
 @pytest.mark.parametrize("endpoint", [ENDPOINTS[0], ENDPOINTS[3], ENDPOINTS[10]])
 def test_a_look_at_another_desk_s_order_is_in_the_audit(keyed, refusals, eventually, endpoint):
-    before = refusals("eu", data.PARENT)
+    # Lines are written a little later: those of other tests must be there first.
+    before = -1
+    while before != (before := refusals("eu", data.PARENT)):
+        time.sleep(2)
 
     keyed.get("eu", endpoint.format(quote(data.PARENT, safe="")))
 
