@@ -372,7 +372,7 @@ def fold_one(tables: Tables, slot: int, at: int, terms: Table) -> None:
 
 
 @kernel
-def _target_of(tables: Tables, order: Row, ref: Row, until: int) -> Any:
+def target_of(tables: Tables, order: Row, ref: Row, until: int) -> Any:
     """The fill that a bust or correction names, through earlier corrections, or −1."""
     name = ref.exec_ref if ref.exec_ref != 0 else ref.exec
     for _ in range(16):
@@ -406,7 +406,7 @@ def _apply_rewrites(tables: Tables, order: Row) -> None:
     while at >= 0:
         row = tables.kept[at]
         if row.kind == _BUSTED or row.kind == _CORRECTED:
-            target = _target_of(tables, order, row, at)
+            target = target_of(tables, order, row, at)
             row.status = 0
             if target >= 0:
                 row.status = _COUNTED

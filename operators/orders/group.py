@@ -1,6 +1,5 @@
 """One group of orders: its tables, what they are called, and the rows they give."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +29,6 @@ from operators.orders.layout import HORIZON_SUMS, HORIZONS_KEPT, blank_orders
 from operators.orders.process import MOST_ROWS, process
 from operators.orders.records import (
     count_fills,
-    list_fills,
     list_venues,
     write_records,
     write_statuses,
@@ -131,7 +129,6 @@ class OrderGroup:
         status: list[np.ndarray] = []
         venues: list[Venues] = []
         fills: list[np.ndarray] = []
-        restated: list[np.ndarray] = []
         settings = self.settings
         holding = np.zeros(max(len(rows), 1), np.uint64)
         at = held = 0
@@ -142,12 +139,11 @@ class OrderGroup:
             out = np.empty(room, STATUS)
             traded = self._room_for_venues(room)
             executed = np.empty(until - at, FILL)
-            again = np.empty(until - at, np.int64)
-            at, count, n_fills, n_again, held = process(
+            at, count, n_fills, held = process(
                 rows[:until], at, later, event_watermark, watermark, settings.mark_interval_ns,
                 settings.mark_row_interval_ns, self.tables, self.details, self._references,
                 self._terms, out.view(STATUS_IN_KERNELS), traded.start, traded.key, traded.qty,
-                executed.view(FILL_IN_KERNELS), again, holding, held, self._spare,
+                executed.view(FILL_IN_KERNELS), self._total, holding, held, self._spare,
             )  # fmt: skip
             if count:
                 used = int(traded.start[count])
@@ -156,8 +152,6 @@ class OrderGroup:
                     Venues(traded.start[: count + 1], traded.key[:used], traded.qty[:used])
                 )
             fills.append(executed[:n_fills])
-            restated.append(again[:n_again])
-        fills.extend(self._restated(restated))
         found = Rows(status=joined(status, STATUS), executed=joined(fills, FILL), names=self.names)
         if venues:
             found.status_venues = venues[0] if len(venues) == 1 else joined_venues(venues)
@@ -166,14 +160,6 @@ class OrderGroup:
     def _room_for_venues(self, rows: int) -> Venues:
         room = (rows + MOST_ROWS) * (int(self.tables.used[MOST_VENUES]) + 2)
         return Venues(np.zeros(rows + 1, np.int64), np.empty(room, np.uint64), np.empty(room))
-
-    def _restated(self, orders: list[np.ndarray]) -> Iterator[np.ndarray]:
-        """All executions of orders some of whose were restated."""
-        slots = np.unique(np.concatenate(orders)) if orders else np.empty(0, np.int64)
-        if len(slots):
-            out = np.empty(count_fills(self.tables, slots), FILL)
-            list_fills(self.tables, slots, out.view(FILL_IN_KERNELS), self._total)
-            yield out
 
     # Rows of orders as they stand
 

@@ -10,11 +10,10 @@ from domain.vocabulary import Anomaly, EventKind
 from operators.kernel import Row, Table, kernel
 from operators.lookup import find
 from operators.market.release import next_mark_after
-from operators.orders.fold import add_own_print, adopt, fold_one, is_closed, refold
+from operators.orders.fold import add_own_print, adopt, fold_one, is_closed, refold, target_of
 from operators.orders.keep import add_ref, keep, slot_of
 from operators.orders.measure import filled_qty, measure, state_of
-from operators.orders.records import write_fill
-from operators.orders.sums import QTY
+from operators.orders.records import write_known_fill
 from operators.orders.tables import MOST_VENUES, Tables
 from operators.pieces import StampFlag
 
@@ -123,7 +122,7 @@ def _describe(order: Row, event: Row) -> None:
 def take_event(
     tables: Tables, slot: int, event: Row, details: Table, terms: Table
 ) -> tuple[Any, ...]:
-    """Fold one final event. Returns (taken, restated): taken is False for a repeat."""
+    """Fold one final event. Returns (its row, restated): the row is −1 for a repeat."""
     order = tables.orders[slot]
     _describe(order, event)
     if event.flags & HAS_DETAIL:
@@ -133,7 +132,7 @@ def take_event(
         order = tables.orders[slot]
     at, tail = keep(tables, slot, event)
     if at < 0:
-        return False, False
+        return at, False
     order.events += 1
     order.kind = event.kind
     order.ts_ingest = max(order.ts_ingest, event.ts_ingest)
@@ -170,7 +169,18 @@ def take_event(
         fold_one(tables, slot, at, terms)
     if event.stamp_flags & _STAMPED_LATE:
         order.flags |= _LATE
-    return True, again
+    return at, again
+
+
+@kernel
+def _execution_of(tables: Tables, slot: int, at: int) -> Any:
+    """The execution that the event in row `at` is, or that it busts or corrects, or −1."""
+    kind = tables.kept[at].kind
+    if kind == _FILLED:
+        return at
+    if kind == _BUSTED or kind == _CORRECTED:
+        return target_of(tables, tables.orders[slot], tables.kept[at], at)
+    return -1
 
 
 @kernel
@@ -217,21 +227,21 @@ def process(
     venue_key: Table,
     venue_qty: Table,
     fills: Table,
-    again: Table,
+    total: Table,
     holding: Table,
     held: int,
     spare: Table,
 ) -> tuple[Any, ...]:
     """Fold rows in order and write the status rows they cause, and the executions.
 
-    `later` is set to WAIT for rows that come again. Returns (index reached, status rows,
-    fills, orders in `again`, families held); the index is short of the end when the output
-    is full. Orders in `again` had executions restated, all of which are to be written. The
-    first `held` roots of `holding` are held already. `spare` is room for an order.
+    An execution is written by its own event and by each that busts or corrects it, without
+    later mids, so that the rows depend on the events alone. `later` is set to WAIT for rows
+    that come again. Returns (index reached, status rows, fills, families held); the index is
+    short of the end when the output is full. The first `held` roots of `holding` are held
+    already. `spare` is room for an order, `total` for a (sum, error) pair.
     """
     count = 0
     n_fills = 0
-    n_again = 0
     room = out.shape[0]
     for i in range(begin, rows.shape[0]):
         row = rows[i]
@@ -254,7 +264,7 @@ def process(
             continue
         most = MOST_ROWS * (tables.used[MOST_VENUES] + 2)
         if count + MOST_ROWS > room or venue_start[count] + most > venue_key.shape[0]:
-            return i, count, n_fills, n_again, held
+            return i, count, n_fills, held
         if row.kind == _MARK:
             slot = find(tables.order_table, row.order)
             if slot < 0:
@@ -288,17 +298,14 @@ def process(
                 add_own_print(tables, slot, row.pos, row.source, row.last_qty, row.last_px)
             continue
         slot = slot_of(tables, row.order, row.root)
-        taken, restated = take_event(tables, slot, row, details, terms)
-        if not taken or row.kind >= _ROUTES:
-            later[i] = 0 if taken else 2
+        at, restated = take_event(tables, slot, row, details, terms)
+        if at < 0 or row.kind >= _ROUTES:
+            later[i] = 0 if at >= 0 else 2
             continue
         climbs = row.kind == _FILLED or row.kind == _BUSTED or row.kind == _CORRECTED
-        if restated:
-            again[n_again] = slot
-            n_again += 1
-        elif row.kind == _FILLED:
-            last = tables.orders[slot].last
-            write_fill(tables, last, tables.sums[slot, QTY, 0], fills[n_fills])
+        execution = _execution_of(tables, slot, at)
+        if execution >= 0:
+            write_known_fill(tables, execution, restated, fills[n_fills], total)
             n_fills += 1
         for _ in range(MOST_ROWS):
             if slot < 0:
@@ -313,4 +320,4 @@ def process(
             _write_venues(tables, slot, count, venue_start, venue_key, venue_qty)
             count += 1
             slot = order.parent_slot if climbs else -1
-    return rows.shape[0], count, n_fills, n_again, held
+    return rows.shape[0], count, n_fills, held

@@ -32,7 +32,7 @@ from operators.orders.measure import (
     measure,
     put,
 )
-from operators.orders.sums import add
+from operators.orders.sums import QTY, add
 from operators.orders.tables import Tables
 
 _NO_FILL = int(Reason.NO_FILL)
@@ -191,6 +191,30 @@ def write_fill(tables: Tables, row: int, total: float, fill: Row) -> None:
 
 
 @kernel
+def write_known_fill(tables: Tables, row: int, restated: bool, fill: Row, total: Table) -> None:
+    """Write one execution as it stands, later mids left to the order's record.
+
+    `restated` says that the newest event may not be the last; `total` is room for a pair.
+    """
+    slot = tables.kept[row].slot
+    total[0] = tables.sums[slot, QTY, 0]
+    if restated:
+        total[:] = 0.0
+        at = tables.orders[slot].first
+        while at >= 0:
+            kept = tables.kept[at]
+            if kept.kind == _FILLED_EVENT and (
+                kept.status == _COUNTED or kept.status == _CORRECTED
+            ):
+                add(total, kept.eff_qty)
+            at = kept.next if at != row else -1
+    write_fill(tables, row, total[0], fill)
+    mids = fill.mids
+    for h in range(_AT_FILL + 1, mids.shape[0]):
+        mids[h] = np.nan
+
+
+@kernel
 def count_fills(tables: Tables, slots: Table) -> Any:
     """How many FILL rows the orders will take."""
     total = 0
@@ -227,14 +251,6 @@ def write_statuses(tables: Tables, references: Table, slots: Table, out: Table) 
     """The status of several orders as it stands, with no new number."""
     for i in range(slots.shape[0]):
         measure(tables, references, slots[i], out[i])
-
-
-@kernel
-def list_fills(tables: Tables, slots: Table, out: Table, total: Table) -> None:
-    """Every execution of several orders as it stands now."""
-    at = 0
-    for i in range(slots.shape[0]):
-        at = write_fills(tables, slots[i], out, at, total)
 
 
 @kernel

@@ -154,11 +154,48 @@ def test_what_a_bust_changes_is_told_again(tape, lab):
     desk.push(*(b for b in tape.batches() if not b.ended))
     desk.push(*(Batch(i, watermark=lab.T0 + 9 * SECOND) for i in range(3)))
 
-    told = executions(desk)[-3:]
-    assert [row["status"] for row in told] == [
-        FillStatus.BUSTED, FillStatus.COUNTED, FillStatus.COUNTED,
-    ]  # fmt: skip
-    assert [row["cum_qty"] for row in told] == [0, 10, 20]
+    told = executions(desk)
+    assert [row["status"] for row in told] == [*[FillStatus.COUNTED] * 3, FillStatus.BUSTED]
+    assert [row["cum_qty"] for row in told] == [10, 20, 30, 0]
+    assert told[3]["exec"] == told[0]["exec"]
+
+
+def test_a_late_execution_is_told_with_the_quantity_before_it(tape, lab):
+    tape.quote(-1, 9.9, 10.1)
+    tape.accept(0, 100)
+    for t in (1, 3, 2):
+        tape.fill(t, 10 * t, 10.0, f"e{t}")
+    tape.say("fill_busted", 4, exec_ref_id="nobody's")
+    tape.quote(9, 9.9, 10.1)
+    desk = lab.Desk()
+    desk.push(*tape.batches())
+
+    assert [row["cum_qty"] for row in executions(desk)] == [10, 40, 30]
+
+
+def test_what_is_told_of_executions_does_not_depend_on_how_it_was_read(tape, lab):
+    tape.quote(-1, 9.9, 10.1)
+    tape.accept(0, 100)
+    for t in range(1, 6):
+        tape.fill(t, 10, 10.0, f"e{t}")
+        tape.quote(t + 0.5, 9.9, 10.1 + t)
+    for t, name in ((6, "e1"), (7, "e4")):
+        tape.say("fill_busted", t, exec_ref_id=name)
+    tape.say("fill_corrected", 8, exec_ref_id="e2", exec_id="c2", last_qty=7, last_px=9.0)
+    tape.quote(80, 9.9, 10.1)
+    at_once, by_pieces = lab.Desk(), lab.Desk()
+    at_once.push(*tape.batches())
+    market, _, orders, *_ = tape.batches()
+    ends = [b for b in tape.batches() if b.ended]
+    by_pieces.push(market)
+    for piece in lab.cut(orders, 9):
+        by_pieces.push(piece)
+        by_pieces.push(Batch(2, watermark=piece.watermark))
+    by_pieces.push(*ends)
+
+    assert [r.tobytes() for r in executions(at_once)] == [
+        r.tobytes() for r in executions(by_pieces)
+    ]
 
 
 def test_the_record_repeats_what_was_told_with_the_later_mids(tape, lab):

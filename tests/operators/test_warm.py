@@ -11,7 +11,7 @@ OUTERMOST = [
     tape.fold_market, release.stamp_events, release.mark_open_orders, release.follow_fills,
     release.match_own_prints, release.stamp_newest, release.drop_idle, process.process,
     evict.stale_families, evict.close_gaps, fold.index_tables, horizons.note_horizons,
-    records.write_records, records.write_statuses, records.list_fills, records.count_fills,
+    records.write_records, records.write_statuses, records.count_fills,
     records.list_venues, undo.family_rows, live.live_marks, arrays.is_in_order,
 ]  # fmt: skip
 
