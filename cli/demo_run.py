@@ -71,7 +71,7 @@ def run_demo(options: DemoOptions) -> None:
         stack.callback(supervisor.drain)
         _wait_until_ready(supervisor, quiet=options.as_json)
         servers = deployment.servers()
-        say(f"page: {deployment.page()}/   in another terminal: execmon watch")
+        say(f"page: {deployment.page() or 'none'}   in another terminal: execmon watch")
         bus = open_bus(servers.bus_url)
         stack.callback(bus.close)
         client = stack.enter_context(connected(servers.status_url))
@@ -82,7 +82,8 @@ def run_demo(options: DemoOptions) -> None:
         demo.watch()
         feed.stop()
         demo.settle()
-        history_url = deployment.history_url() if supervisor.is_ready() else ""
+        has_history = supervisor.seats["history"].state is State.READY
+        history_url = deployment.history_url() if has_history else ""
         summary = demo.summary(dead_letters(bus), rows_stored(history_url))
     _print(summary, as_json=options.as_json)
 
@@ -110,7 +111,7 @@ def _folder() -> Generator[Path]:
 
 
 def _wait_until_ready(supervisor: Supervisor, *, quiet: bool) -> None:
-    """Until all is ready, or what is not needed for the live status has fallen once.
+    """Until all is ready, or what the live status does not need keeps ending.
 
     Raises ServerError.
     """
@@ -122,7 +123,7 @@ def _wait_until_ready(supervisor: Supervisor, *, quiet: bool) -> None:
 
 def _is_good_enough(supervisor: Supervisor) -> bool:
     return all(
-        seat.state is State.READY or (seat.falls and not seat.unit.essential)
+        seat.state is State.READY or (seat.falls >= _POLICY.crash_loop and not seat.unit.essential)
         for seat in supervisor.seats.values()
     )
 
