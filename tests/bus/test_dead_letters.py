@@ -5,6 +5,7 @@ import pytest
 from bus.base import START, Outgoing
 from bus.dead_letters import LetterPlace, find_letter, list_letters, replay_letter
 from domain.errors import BusError, InputError
+from domain.instants import parse_rfc3339
 from domain.keys import partition_of
 from domain.reasons import DeadLetterReason
 from domain.topics import ARROW_TYPE, BYTES_TYPE, JSON_TYPE
@@ -58,7 +59,8 @@ def test_pages_hold_each_dead_letter_once_newest_first_while_others_arrive(bus):
     assert third.more is None
     assert set(words) - {"word 900", "word 901"} == {f"word {n}" for n in range(501)}
     assert len(words) == len(set(words))
-    stamps = [letter.refused_at for page in (first, second, third) for letter in page.letters]
+    letters = [letter for page in (first, second, third) for letter in page.letters]
+    stamps = [parse_rfc3339(letter.refused_at) for letter in letters]
     assert stamps == sorted(stamps, reverse=True)
 
 
