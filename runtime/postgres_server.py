@@ -193,7 +193,8 @@ class EmbeddedPostgres:
         with suppress(FileNotFoundError):
             if log.stat().st_size > _MOST_LOG_BYTES:
                 log.replace(log.with_suffix(".log.old"))
-        with log.open("ab") as out:
+        with log.open("ab", buffering=0) as out:
+            # At once: the server must not write before the line that parts its words from others'.
             out.write(b"\n")
             return subprocess.Popen(
                 [sys.executable, *command],

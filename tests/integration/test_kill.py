@@ -1,6 +1,7 @@
 """A worker on the bus is killed in mid-replay and started again: every number is kept."""
 
 import itertools
+import json
 import signal
 import subprocess
 import time
@@ -8,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import pytest
 
 from bus.base import START
 from bus.clock import ClockWriter
 from bus.connect import open_bus
 from bus.publish import Publisher
 from cli.worker import command, environment, prepare_recovery
-from domain.instants import SECOND, parse_rfc3339
+from domain.events import OrderMessage
+from domain.instants import SECOND, format_rfc3339, parse_rfc3339
+from domain.keys import GROUPS, group_of
 from domain.records import WALL_CLOCK_FIELDS
 from domain.vocabulary import Topic
 from runtime.servers import open_servers
@@ -24,6 +26,8 @@ from sources.simulator.presets import demo_spec
 from sources.simulator.script import Simulation
 
 MESSAGES = 20_000
+LAST = set({group_of(f"LAST-{n}"): f"LAST-{n}" for n in range(200)}.values())
+"""An order id of every group."""
 
 
 def publish(bus: Any) -> None:
@@ -45,8 +49,19 @@ def publish(bus: Any) -> None:
                 clock.tick(newest)
                 ticked = newest
         publisher.flush()
+        for order_id in LAST:
+            publisher.add(last_order(order_id, newest + SECOND), Topic.ORDERS)
+        publisher.flush()
         for seconds in (1, 2):
             clock.tick(newest + seconds * SECOND)
+
+
+def last_order(order_id: str, ts_ns: int) -> OrderMessage:
+    """An order after everything else: its row says that its group has written all rows."""
+    return OrderMessage(
+        type="order_accepted", ts_event=format_rfc3339(ts_ns), order_id=order_id,
+        symbol="END", side="BUY", order_qty=1.0,
+    )  # fmt: skip
 
 
 def final_rows(bus: Any) -> tuple[dict[str, bytes], int]:
@@ -81,18 +96,13 @@ def stored(bus: Any) -> int:
     )
 
 
-def wait_until_quiet(bus: Any, seconds: float = 4.0) -> None:
-    """Until no update was added for a while; fails after two minutes."""
+def wait_until_done(bus: Any, worker: Any, log: Path) -> None:
+    """Until every group's last order has its row; fails after two minutes."""
     deadline = time.monotonic() + 120
-    count, since = -1, time.monotonic()
-    while time.monotonic() < deadline:
-        now = stored(bus)
-        if now != count:
-            count, since = now, time.monotonic()
-        elif count > 0 and time.monotonic() - since > seconds:
-            return
+    while LAST - {json.loads(row).get("order_id") for row in final_rows(bus)[0].values()}:
+        assert worker.poll() is None, log.read_text()[-2000:]
+        assert time.monotonic() < deadline, "the worker did not write the last rows"
         time.sleep(0.3)
-    pytest.fail("the worker did not come to rest within two minutes")
 
 
 def wait_until_more(bus: Any, worker: Any, log: Path, messages: int) -> None:
@@ -131,7 +141,7 @@ def run(folder: Path, kills: tuple[int, ...]) -> tuple[dict[str, bytes], int]:
             )
             try:
                 if messages is None:
-                    wait_until_quiet(bus)
+                    wait_until_done(bus, worker, folder / "worker.log")
                 else:
                     wait_until_more(bus, worker, folder / "worker.log", messages)
                 assert worker.poll() is None, (folder / "worker.log").read_text()[-2000:]
@@ -149,6 +159,7 @@ def test_kill_and_restart_keep_every_number(tmp_path: Path) -> None:
     undisturbed, none = run(tmp_path / "undisturbed", ())
     killed, repeated = run(tmp_path / "killed", (20, 30, 10))
 
+    assert len(LAST) == GROUPS
     assert len(undisturbed) > 2_000
     assert none == 0
     assert repeated > 0, "no kill came while rows were being written"
