@@ -8,7 +8,7 @@ from domain.instants import SECOND
 from domain.keys import group_of, key_of
 from operators.market.logic import MarketSettings
 from operators.orders.group import OrderGroup, OrderSettings
-from operators.orders.tables import ORDERS
+from operators.orders.tables import COUNTERS, KEPTS, ORDERS, new_tables, reserve_rows, trimmed
 from operators.pieces import STAMPED
 
 
@@ -138,3 +138,22 @@ def test_many_names_are_looked_through_only_once_a_fifth_could_be_gone():
     group.names.update({n: str(n) for n in range(101, 127)})
     group.evict(2 * group.settings.evict_after_ns, np.empty(0, STAMPED))
     assert not group.names
+
+
+@pytest.mark.parametrize("stay", [0, 10])
+def test_room_for_far_more_orders_than_stay_is_given_back(stay):
+    more = np.zeros(COUNTERS, np.int64)
+    more[[ORDERS, KEPTS]] = 5_000, 40_000
+    roomy = reserve_rows(new_tables(), more)
+    roomy.used[ORDERS] = stay
+    roomy.orders["order"][:stay] = np.arange(1, stay + 1)
+
+    small = trimmed(roomy)
+
+    assert len(roomy.orders) >= 5_000
+    assert len(roomy.kept) >= 40_000
+    assert len(small.orders) <= 128
+    assert len(small.kept) <= 512
+    assert len(small.order_table) <= 256
+    assert len(small.exec_table) <= 512
+    assert small.orders["order"][:stay].tolist() == list(range(1, stay + 1))
