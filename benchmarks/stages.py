@@ -14,7 +14,7 @@ from operators.market.logic import MarketLogic, MarketSettings
 from operators.orders.group import OrderSettings
 from operators.orders.logic import OrderLogic
 from operators.orders.tables import AGGS, KEPTS, MIDS, ORDERS, REFS, VENUES
-from operators.split import route_to_orders, split_batch
+from operators.split import groups_fed, route_to_orders, split_batches
 
 INPUTS = (Input(0, Topic.MARKET_DATA, 0), Input(1, Topic.ORDERS, 0))
 _ARENAS = {
@@ -30,6 +30,7 @@ class Stages:
 
     def __init__(self, load: Load) -> None:
         self.market_settings = MarketSettings(INPUTS, groups=load.groups)
+        self.fed = groups_fed(INPUTS, load.groups)
         self.order_settings = OrderSettings(groups=load.groups, references=load.references)
         self.market: dict[str, MarketLogic] = {}
         self.orders: dict[str, OrderLogic] = {}
@@ -38,7 +39,7 @@ class Stages:
         """Take batches of any input; the rows that they cause are dropped."""
         for batch in batches:
             pieces: dict[str, list[Any]] = defaultdict(list)
-            for key, piece in split_batch(batch, INPUTS, self.market_settings.groups):
+            for key, piece in split_batches([batch], self.fed, self.market_settings.groups):
                 pieces[key].append(piece)
             stamped: list[Any] = []
             for key, values in pieces.items():

@@ -16,8 +16,8 @@ from domain.keys import GROUP_KEYS
 from operators.market.logic import MarketSettings, stamp_with_market
 from operators.orders.group import OrderSettings
 from operators.orders.logic import track_orders
-from operators.pieces import OrderPiece, Stamped
-from operators.split import route_to_orders, split_batch
+from operators.pieces import Arrivals, OrderPiece, Stamped
+from operators.split import groups_fed, route_to_orders, split_batches
 
 FLOW_ID = "monitor"
 
@@ -44,13 +44,15 @@ def monitor_graph(
 
     op.output("dead_letters", op.flat_map("refused", batches, refused), dead_letter_sink)
 
-    def split(batch: Batch) -> list[tuple[str, tuple[int, Batch]]]:
-        return list(split_batch(batch, inputs, groups))
+    fed = groups_fed(inputs, groups)
+
+    def split(arrived: list[Batch]) -> list[tuple[str, Arrivals]]:
+        return split_batches(arrived, fed, groups)
 
     def route(pieces: list[tuple[str, Stamped]]) -> list[tuple[str, OrderPiece]]:
         return route_to_orders(pieces, groups)
 
-    split_up = op.flat_map("split", batches, split)
+    split_up = op.flat_map_batch("split", batches, split)
     stamped = stamp_with_market("market", split_up, market)
     routed = op.flat_map_batch("route", stamped, route)
     rows = track_orders("orders", routed, orders)

@@ -9,6 +9,10 @@ from domain.instants import NO_TIME
 from domain.reasons import DeadLetterReason
 from domain.vocabulary import Topic
 
+NO_MARKET = np.empty(0, MARKET)
+NO_EVENTS = np.empty(0, EVENT)
+NO_DETAILS = np.empty(0, DETAIL)
+
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
@@ -34,9 +38,9 @@ class Batch:
 
     source: int
     """Index of the input partition among all inputs of the run."""
-    market: np.ndarray = field(default_factory=lambda: np.empty(0, MARKET))
-    events: np.ndarray = field(default_factory=lambda: np.empty(0, EVENT))
-    details: np.ndarray = field(default_factory=lambda: np.empty(0, DETAIL))
+    market: np.ndarray = field(default_factory=lambda: NO_MARKET)
+    events: np.ndarray = field(default_factory=lambda: NO_EVENTS)
+    details: np.ndarray = field(default_factory=lambda: NO_DETAILS)
     names: dict[int, str] = field(default_factory=dict)
     references: list[bytes] = field(default_factory=list)
     """JSON of reference and control records, which every group reads."""

@@ -1,11 +1,13 @@
 """Whole batches of rows: joining them and putting them in order, without a copy too many."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
 from domain.vocabulary import EventKind
 from operators.kernel import Row, Table, kernel
+from operators.lookup import find, new_table, put
 
 _MARK = int(EventKind.MARK)
 _FAR = 256
@@ -13,7 +15,7 @@ _FAR = 256
 
 def joined(arrays: Iterable[np.ndarray], dtype: np.dtype) -> np.ndarray:
     """Rows of all arrays one behind the other; the array itself where only one has any."""
-    full = [a for a in arrays if len(a)]
+    full = [a for a in arrays if a.shape[0]]
     if not full:
         return np.empty(0, dtype)
     if len(full) == 1:
@@ -75,6 +77,42 @@ def in_order(rows: np.ndarray) -> np.ndarray:
         is_mark = rows["kind"] == _MARK
         order = np.lexsort((rows["pos"], rows["source"], is_mark, rows["t_eff"]))
     return rows.take(order)
+
+
+@kernel
+def _collect_keys(column: Table, seen: Table, out: Table, count: int) -> Any:
+    """Append the keys of a column that were not seen yet; returns the new count."""
+    last = np.uint64(0)
+    for i in range(column.shape[0]):
+        key = column[i]
+        if key == last:
+            continue
+        last = key
+        if find(seen, key) < 0:
+            put(seen, key, count)
+            out[count] = key
+            count += 1
+    return count
+
+
+_FEW = 64
+
+
+def distinct_keys(columns: list[np.ndarray]) -> list[int]:
+    """Every key but 0 in some columns of keys, once."""
+    most = sum(map(len, columns))
+    if most <= _FEW * len(columns):
+        few: set[int] = set()
+        for column in columns:
+            few.update(column.tolist())
+        few.discard(0)
+        return list(few)
+    seen = new_table(most)
+    out = np.empty(most, np.uint64)
+    count = 0
+    for column in columns:
+        count = _collect_keys(column, seen, out, count)
+    return out[:count].tolist()
 
 
 @kernel

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from domain.columns import DETAIL, EVENT
+from domain.batch import NO_DETAILS, Batch
+from domain.columns import EVENT
 from domain.instants import END_OF_TIME, NO_TIME
 
 STAMP = np.dtype(
@@ -93,6 +94,21 @@ _PACKED = "\x00array"
 _dtypes: dict[str, np.dtype] = {}
 
 
+NO_STAMPED = np.empty(0, STAMPED)
+NO_HORIZONS = np.empty(0, HORIZON)
+
+
+@dataclass(slots=True)
+class Arrivals:
+    """What one symbol group takes at once."""
+
+    group: int
+    progress: list[tuple[int, int, bool]]
+    """(input, watermark, ended) of every input that spoke, after its rows."""
+    batches: list[Batch]
+    """Those with rows or records for this group, in the order in which they came."""
+
+
 @dataclass(slots=True)
 class Stamped(_Piece):
     """What the market stage of one symbol group hands on."""
@@ -104,14 +120,14 @@ class Stamped(_Piece):
     """No later mark, horizon or record of this group lies before."""
     end: int = END_OF_TIME
     """The last event time, once every input has ended."""
-    events: np.ndarray = field(default_factory=lambda: np.empty(0, STAMPED))
-    horizons: np.ndarray = field(default_factory=lambda: np.empty(0, HORIZON))
-    details: np.ndarray = field(default_factory=lambda: np.empty(0, DETAIL))
+    events: np.ndarray = field(default_factory=lambda: NO_STAMPED)
+    horizons: np.ndarray = field(default_factory=lambda: NO_HORIZONS)
+    details: np.ndarray = field(default_factory=lambda: NO_DETAILS)
     names: list[dict[int, str]] = field(default_factory=list)
     """Tables of the batches whose events go out or are held; several groups share one."""
     references: list[tuple[int, bytes]] = field(default_factory=list)
     """(effective time, JSON) of reference and control records."""
-    provisional: np.ndarray = field(default_factory=lambda: np.empty(0, STAMPED))
+    provisional: np.ndarray = field(default_factory=lambda: NO_STAMPED)
     """Events that wait for the market, stamped with the newest quote."""
 
 
@@ -119,8 +135,8 @@ class Stamped(_Piece):
 class OrderPiece(_Piece):
     """What one order group takes: the pieces of several symbol groups, joined."""
 
-    watermarks: list[tuple[int, int, int, int]]
-    """(symbol group, event watermark, watermark, end)."""
+    watermarks: dict[int, tuple[int, int, int]]
+    """Event watermark, watermark and end of each symbol group that spoke."""
     events: np.ndarray
     horizons: np.ndarray
     details: np.ndarray

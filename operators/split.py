@@ -1,17 +1,18 @@
-"""Batches of an input partition into one piece for each symbol group, and on to order groups."""
+"""Batches of the input partitions into one piece for each symbol group, and on to order groups."""
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from domain.batch import Batch, Input
-from domain.columns import DETAIL, HAS_DETAIL
+from domain.columns import DETAIL, DETAIL_NAMES, HAS_DETAIL
 from domain.keys import GROUP_KEYS
 from domain.vocabulary import Topic
-from operators.arrays import joined
+from operators.arrays import distinct_keys, joined
 from operators.kernel import Table, kernel
-from operators.pieces import HORIZON, STAMPED, OrderPiece, Stamped
+from operators.pieces import HORIZON, STAMPED, Arrivals, OrderPiece, Stamped
+
+_EVENT_NAMES = ("order", "root", "parent", "symbol", "venue", "exec", "exec_ref")
 
 
 @kernel
@@ -31,28 +32,50 @@ def group_order(group: Table, order: Table, start: Table, at: Table) -> None:
         at[g] += 1
 
 
-def by_group(rows: np.ndarray, field: str, groups: int) -> tuple[np.ndarray, np.ndarray]:
+def by_group(rows: np.ndarray, field: str, groups: int) -> tuple[np.ndarray, list[int]]:
     """Rows sorted by a group field, stored order kept, and where each group starts."""
-    order = np.empty(len(rows), np.int64)
     start = np.zeros(groups + 1, np.int64)
+    if not len(rows):
+        return rows, start.tolist()
+    order = np.empty(len(rows), np.int64)
     group_order(rows[field], order, start, np.zeros(groups + 1, np.int64))
-    return rows.take(order), start
+    return rows.take(order), start.tolist()
 
 
-def split_batch(
-    batch: Batch, inputs: tuple[Input, ...], groups: int
-) -> Iterator[tuple[str, tuple[int, Batch]]]:
-    """One piece for every symbol group that the partition feeds, empty ones included.
+def groups_fed(inputs: Iterable[Input], groups: int) -> dict[int, range]:
+    """Symbol groups that each input partition feeds.
 
     A market partition feeds the groups whose symbols it carries; every other partition feeds
     all groups, since an order's symbol may be in any.
     """
-    source = next(i for i in inputs if i.index == batch.source)
-    if source.topic is Topic.MARKET_DATA:
-        partitions = sum(i.topic is Topic.MARKET_DATA for i in inputs)
-        fed = range(source.partition % partitions, groups, partitions)
-    else:
-        fed = range(groups)
+    inputs = tuple(inputs)
+    partitions = sum(i.topic is Topic.MARKET_DATA for i in inputs)
+    return {
+        i.index: range(i.partition % partitions, groups, partitions)
+        if i.topic is Topic.MARKET_DATA
+        else range(groups)
+        for i in inputs
+    }
+
+
+def split_batches(
+    batches: Sequence[Batch], fed: Mapping[int, range], groups: int
+) -> list[tuple[str, Arrivals]]:
+    """One piece for every symbol group that some batch's partition feeds, also without rows.
+
+    `fed` is what `groups_fed` says.
+    """
+    progress = [(batch.source, batch.watermark, batch.ended) for batch in batches]
+    parts: dict[int, list[Batch]] = {
+        g: [] for source in {batch.source for batch in batches} for g in fed[source]
+    }
+    for batch in batches:
+        if len(batch.market) or len(batch.events) or batch.references:
+            _deal(batch, fed[batch.source], groups, parts)
+    return [(GROUP_KEYS[g], Arrivals(g, progress, parts[g])) for g in sorted(parts)]
+
+
+def _deal(batch: Batch, fed: range, groups: int, parts: dict[int, list[Batch]]) -> None:
     if len(batch.details):
         at = np.searchsorted(batch.events["pos"], batch.details["pos"])
         batch.events["flags"][at] |= HAS_DETAIL
@@ -60,23 +83,21 @@ def split_batch(
     market, market_start = by_group(batch.market, "group", groups)
     events, event_start = by_group(batch.events, "market_group", groups)
     for g in fed:
+        ticks = market[market_start[g] : market_start[g + 1]]
         rows = events[event_start[g] : event_start[g + 1]]
-        yield (
-            GROUP_KEYS[g],
-            (
-                g,
-                Batch(
-                    source=batch.source,
-                    market=market[market_start[g] : market_start[g + 1]],
-                    events=rows,
-                    details=_of_events(batch.details, rows) if len(rows) else batch.details[:0],
-                    names=batch.names if len(rows) else {},
-                    references=batch.references,
-                    watermark=batch.watermark,
-                    ended=batch.ended,
-                ),
-            ),
-        )
+        if len(ticks) or len(rows) or batch.references:
+            part = Batch(
+                source=batch.source,
+                market=ticks,
+                events=rows,
+                references=batch.references,
+                watermark=batch.watermark,
+                ended=batch.ended,
+            )
+            if len(rows):
+                part.names = batch.names
+                part.details = _of_events(batch.details, rows)
+            parts[g].append(part)
 
 
 def _of_events(details: np.ndarray, events: np.ndarray) -> np.ndarray:
@@ -90,44 +111,48 @@ def route_to_orders(
 ) -> list[tuple[str, OrderPiece]]:
     """Join what several symbol groups gave and deal it out to the order groups."""
     stamped = [piece for _, piece in pieces]
-    latest = {p.group: (p.group, p.event_watermark, p.watermark, p.end) for p in stamped}
-    watermarks = list(latest.values())
-    events, event_start = by_group(_concat(stamped, "events", STAMPED), "order_group", groups)
-    horizons, horizon_start = by_group(_concat(stamped, "horizons", HORIZON), "order_group", groups)
-    shown, shown_start = by_group(_concat(stamped, "provisional", STAMPED), "order_group", groups)
-    details, detail_start = by_group(_concat(stamped, "details", DETAIL), "order_group", groups)
-    names = _merged(stamped)
+    watermarks = {p.group: (p.event_watermark, p.watermark, p.end) for p in stamped}
+    events, event_start = _dealt([p.events for p in stamped], STAMPED, groups)
+    horizons, horizon_start = _dealt([p.horizons for p in stamped], HORIZON, groups)
+    shown, shown_start = _dealt([p.provisional for p in stamped], STAMPED, groups)
+    details, detail_start = _dealt([p.details for p in stamped], DETAIL, groups)
+    tables = {id(table): table for piece in stamped for table in piece.names}
     references = [record for piece in stamped for record in piece.references]
     out: list[tuple[str, OrderPiece]] = []
     for g in range(groups):
-        has_rows = any(
-            start[g] != start[g + 1] for start in (event_start, shown_start, detail_start)
+        piece = OrderPiece(
+            watermarks,
+            events[event_start[g] : event_start[g + 1]],
+            horizons[horizon_start[g] : horizon_start[g + 1]],
+            details[detail_start[g] : detail_start[g + 1]],
+            shown[shown_start[g] : shown_start[g + 1]],
+            {},
+            references,
         )
-        out.append(
-            (
-                GROUP_KEYS[g],
-                OrderPiece(
-                    watermarks,
-                    events[event_start[g] : event_start[g + 1]],
-                    horizons[horizon_start[g] : horizon_start[g + 1]],
-                    details[detail_start[g] : detail_start[g + 1]],
-                    shown[shown_start[g] : shown_start[g + 1]],
-                    names if has_rows else {},
-                    references,
-                ),
-            )
-        )
+        if tables:
+            piece.names = _names_in(piece, tables.values())
+        out.append((GROUP_KEYS[g], piece))
     return out
 
 
-def _merged(pieces: list[Stamped]) -> dict[int, str]:
-    """One table of the names of all pieces."""
-    tables = {id(table): table for piece in pieces for table in piece.names}
+def _dealt(arrays: list[np.ndarray], dtype: np.dtype, groups: int) -> tuple[np.ndarray, list[int]]:
+    return by_group(joined(arrays, dtype), "order_group", groups)
+
+
+def _names_in(piece: OrderPiece, tables: Iterable[Mapping[int, str]]) -> dict[int, str]:
+    """Names of the keys in the piece's own rows."""
+    columns = [
+        rows[field]
+        for rows, fields in (
+            (piece.events, _EVENT_NAMES),
+            (piece.provisional, _EVENT_NAMES),
+            (piece.details, DETAIL_NAMES),
+        )
+        if len(rows)
+        for field in fields
+    ]
+    keys = distinct_keys(columns)
     names: dict[int, str] = {}
-    for table in tables.values():
-        names.update(table)
+    for table in tables:
+        names.update({key: table[key] for key in keys if key in table})
     return names
-
-
-def _concat(pieces: list[Any], field: str, dtype: np.dtype) -> np.ndarray:
-    return joined((getattr(piece, field) for piece in pieces), dtype)

@@ -12,7 +12,7 @@ from domain.wire import RowBuilder
 from operators.market.logic import MarketLogic, MarketSettings
 from operators.orders.group import OrderSettings
 from operators.orders.logic import OrderLogic
-from operators.split import route_to_orders, split_batch
+from operators.split import groups_fed, route_to_orders, split_batches
 
 _START = 1_000_000_000 * SECOND
 _INPUTS = (Input(0, Topic.MARKET_DATA, 0), Input(1, Topic.ORDERS, 0))
@@ -26,12 +26,13 @@ def warm_kernels() -> None:
     """
     market, orders = _messages()
     settings = MarketSettings(_INPUTS)
+    fed = groups_fed(_INPUTS, settings.groups)
     markets: dict[str, MarketLogic] = {}
     stages: dict[str, OrderLogic] = {}
 
     def push(batch: Batch) -> None:
         stamped: list[Any] = []
-        for key, piece in split_batch(batch, _INPUTS, settings.groups):
+        for key, piece in split_batches([batch], fed, settings.groups):
             logic = markets.setdefault(key, MarketLogic(settings, None))
             stamped += [(key, out) for out in logic.on_batch([piece])[0]]
         deliver(stamped)

@@ -16,7 +16,7 @@ import numpy as np
 from bytewax.operators import KeyedStream, StatefulBatchLogic
 from bytewax.operators import stateful_batch as _stateful_batch
 
-from domain.batch import Batch, Input
+from domain.batch import NO_EVENTS, Batch, Input
 from domain.columns import DETAIL, EVENT, MARKET
 from domain.instants import END_OF_TIME, NO_TIME, SECOND
 from domain.keys import key_of
@@ -27,10 +27,11 @@ from operators.market import release, tape
 from operators.market.live import LiveOrders
 from operators.market.sessions import Sessions
 from operators.market.state import LATER_HORIZONS, MarketState
-from operators.pieces import HORIZON, STAMPED, Stamped
+from operators.pieces import HORIZON, NO_STAMPED, STAMPED, Arrivals, Stamped
 
 _EVENT_BYTES = EVENT.itemsize
 _LONG_AGO = NO_TIME // 2
+_MARKS_AT_ONCE = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class _Told(msgspec.Struct):
     calendar: str | None = None
 
 
-class MarketLogic(StatefulBatchLogic[Batch, Stamped, Any]):
+class MarketLogic(StatefulBatchLogic[Arrivals, Stamped, Any]):
     """State of one symbol group."""
 
     def __init__(self, settings: MarketSettings, resume: tuple[Any, ...] | None) -> None:
@@ -78,11 +79,15 @@ class MarketLogic(StatefulBatchLogic[Batch, Stamped, Any]):
         """Event watermark of the last release: ticks from then on are still asked for."""
         self.names: list[tuple[int, int, dict[int, str]]] = []
         """(input, its last event's position, names) of each batch with events that are held."""
+        self._knows_calendars = False
+        """Whether every reference input has spoken: its stored records come first."""
         self._early: list[Batch] = []
         """Market rows that came before any word from the reference inputs."""
         self.live = LiveOrders(settings.mark_interval_ns)
         self._waiting_since: int | None = None
         self._shown: dict[int, int] = {}
+        self._marks = np.zeros(_MARKS_AT_ONCE, STAMPED)
+        """Room for marks; the fields that no mark has stay zero."""
         if resume is not None:
             (group, self.watermarks, self.ends, packed, self.sessions.calendar_of, early,
              self.names, *more) = resume  # fmt: skip
@@ -116,53 +121,65 @@ class MarketLogic(StatefulBatchLogic[Batch, Stamped, Any]):
     def _least(self, inputs: list[int]) -> int:
         return min((self.watermarks.get(i, NO_TIME) for i in inputs), default=END_OF_TIME)
 
-    def _note_progress(self, batch: Batch) -> None:
-        if batch.ended:
-            self.watermarks[batch.source] = END_OF_TIME
-            self.ends[batch.source] = batch.watermark
+    def _note_progress(self, source: int, watermark: int, ended: bool) -> None:
+        if ended:
+            self.watermarks[source] = END_OF_TIME
+            self.ends[source] = watermark
+        elif watermark > self.watermarks.get(source, NO_TIME):
+            self.watermarks[source] = watermark
         else:
-            before = self.watermarks.get(batch.source, NO_TIME)
-            self.watermarks[batch.source] = max(before, batch.watermark)
+            self.watermarks.setdefault(source, watermark)
+        self._cover(watermark)
 
     # Bytewax
 
-    def on_batch(self, values: list[Any]) -> tuple[Iterable[Stamped], bool]:
+    def on_batch(self, values: list[Arrivals]) -> tuple[Iterable[Stamped], bool]:
         """Fold what has arrived and release what is decided by it."""
+        if self.group < 0:
+            self._take_group(values[0].group)
         out = Stamped(self.group)
-        for group, batch in values:
-            if self.group < 0:
-                self._take_group(group)
-                out.group = group
-            if batch.source in self.market_inputs and not self._knows_calendars():
-                self._early.append(batch)
+        for arrived in values:
+            if not self._knows_calendars:
+                self._take_early(arrived, out)
                 continue
-            self._take(batch, out)
-            if self._early and self._knows_calendars():
-                for early in self._early:
-                    self._take(early, out)
-                self._early = []
+            for source, watermark, ended in arrived.progress:
+                self._note_progress(source, watermark, ended)
+            for batch in arrived.batches:
+                self._take(batch, out)
         self._release(out)
         return [out], False
 
-    def _knows_calendars(self) -> bool:
-        """Whether every reference input has spoken: its stored records come first."""
-        return all(i in self.watermarks for i in self.reference_inputs)
+    def _take_early(self, arrived: Arrivals, out: Stamped) -> None:
+        """Hold market rows, and how far the market is, until the calendars are known."""
+        silent = [Batch(i, watermark=w, ended=ended) for i, w, ended in arrived.progress]
+        for batch in (*arrived.batches, *silent):
+            if self._knows_calendars or batch.source not in self.market_inputs:
+                self._note_progress(batch.source, batch.watermark, batch.ended)
+                self._take(batch, out)
+            else:
+                self._early.append(batch)
+            self._knows_calendars = all(i in self.watermarks for i in self.reference_inputs)
+            if self._early and self._knows_calendars:
+                for early in self._early:
+                    self._note_progress(early.source, early.watermark, early.ended)
+                    self._take(early, out)
+                self._early = []
 
     def _take(self, batch: Batch, out: Stamped) -> None:
-        self._note_progress(batch)
-        self._learn_calendars(batch.references)
-        for raw in batch.references:
-            self.live.take(raw, batch.watermark)
-        self._cover(batch.watermark)
+        if batch.references:
+            self._learn_calendars(batch.references)
+            for raw in batch.references:
+                self.live.take(raw, batch.watermark)
+            if self.group == 0:
+                out.references.extend((batch.watermark, raw) for raw in batch.references)
         if len(batch.market):
             self._fold_market(batch.market)
         if len(batch.events):
             self._hold(batch.source, batch.events)
-        out.details = joined((out.details, batch.details), DETAIL)
-        if len(batch.events) and batch.names:
-            self.names.append((batch.source, int(batch.events["pos"][-1]), batch.names))
-        if self.group == 0:
-            out.references.extend((batch.watermark, raw) for raw in batch.references)
+            if len(batch.details):
+                out.details = joined((out.details, batch.details), DETAIL)
+            if batch.names:
+                self.names.append((batch.source, int(batch.events["pos"][-1]), batch.names))
 
     def _learn_calendars(self, records: list[bytes]) -> None:
         for raw in records:
@@ -234,63 +251,74 @@ class MarketLogic(StatefulBatchLogic[Batch, Stamped, Any]):
         return min(self._least(self.market_inputs), self._least(self.order_inputs))
 
     def _end(self) -> int:
+        """The last event time once market, orders and routes have ended."""
         feeding = [*self.market_inputs, *self.order_inputs]
-        if any(self.watermarks.get(i) != END_OF_TIME for i in feeding):
-            return END_OF_TIME
         return max((self.ends.get(i, NO_TIME) for i in feeding), default=NO_TIME)
 
-    def _set_watermarks(self, out: Stamped) -> None:
-        out.event_watermark = self._event_watermark()
+    def _set_watermarks(self, out: Stamped) -> int:
+        """Set what `out` says of time; returns how far the market is."""
+        market = self._least(self.market_inputs)
+        out.event_watermark = min(market, self._least(self.order_inputs))
         out.watermark = min(out.event_watermark, self._least(self.slow_inputs))
-        out.end = self._end()
+        out.end = self._end() if out.event_watermark == END_OF_TIME else END_OF_TIME
+        return market
 
     def _release(self, out: Stamped) -> None:
-        self._set_watermarks(out)
+        market = self._set_watermarks(out)
         self._released = max(out.event_watermark, _LONG_AGO)
-        market = self._least(self.market_inputs)
-        out.names = self._held_names()
         pieces: list[np.ndarray] = []
-        for source in sorted(self.state.pending):
-            held = self.state.pending[source]
-            ready = int(np.searchsorted(held["t_eff"], market, side="left"))
-            if market == END_OF_TIME:
-                ready = len(held)
-            if ready:
-                pieces.extend(self._stamp(held[:ready]))
-                self.state.pending[source] = held[ready:]
+        if self.state.pending:
+            out.names = self._held_names()
+            ready = self._take_ready(market)
+            if len(ready):
+                self._stamp(ready, pieces)
         self._drop_names()
         self._note_waiting()
         until = out.event_watermark
         if until == END_OF_TIME:
             until = out.end + 1 if out.end < END_OF_TIME else until
         if until > NO_TIME:
-            pieces.extend(self._mark(until))
-            pieces.append(self.live.marks(until, self.state))
-            out.horizons, own = self._follow(until)
-            if len(own):
-                pieces.append(own)
+            self._mark(until, pieces)
+            if self.live.marked:
+                pieces.append(self.live.marks(until, self.state))
+            self._follow(until, out, pieces)
         out.events = joined(pieces, STAMPED)
+
+    def _take_ready(self, market: int) -> np.ndarray:
+        """Events that the market is past, by input, each in stored order."""
+        pending = self.state.pending
+        ready: list[np.ndarray] = []
+        for source in sorted(pending):
+            held = pending[source]
+            if int(held["t_eff"][-1]) < market or market == END_OF_TIME:
+                ready.append(pending.pop(source))
+            elif int(held["t_eff"][0]) < market:
+                n = int(np.searchsorted(held["t_eff"], market, side="left"))
+                ready.append(held[:n])
+                pending[source] = held[n:]
+        return joined(ready, EVENT) if ready else NO_EVENTS
 
     def _held_names(self) -> list[dict[int, str]]:
         """Names of events that go out now or are still held."""
         return [names for _, _, names in self.names]
 
     def _drop_names(self) -> None:
-        first = {source: int(rows["pos"][0]) for source, rows in self.state.pending.items()
-                 if len(rows)}  # fmt: skip
+        if not self.names:
+            return
+        first = {source: int(rows["pos"][0]) for source, rows in self.state.pending.items()}
         self.names = [
             entry for entry in self.names if entry[1] >= first.get(entry[0], entry[1] + 1)
         ]
 
     def _note_waiting(self) -> None:
-        waiting = any(len(rows) for rows in self.state.pending.values())
-        if not waiting:
+        pending = self.state.pending
+        if not pending:
             self._waiting_since = None
             self._shown.clear()
         elif self._waiting_since is None and self._unshown():
             first = min(
                 int(rows["ts_ingest"][self._shown_of(source, rows) :].min())
-                for source, rows in self.state.pending.items()
+                for source, rows in pending.items()
                 if len(rows) > self._shown_of(source, rows)
             )
             self._waiting_since = first if first > 0 else None
@@ -304,73 +332,77 @@ class MarketLogic(StatefulBatchLogic[Batch, Stamped, Any]):
             len(rows) > self._shown_of(source, rows) for source, rows in self.state.pending.items()
         )
 
-    def _stamp(self, events: np.ndarray) -> list[np.ndarray]:
+    def _stamp(self, events: np.ndarray, pieces: list[np.ndarray]) -> None:
+        """Add the events stamped, and marks that fall before them."""
         state, settings = self.state, self.settings
         state.reserve_tracked(len(events))
         state.reserve_followed(len(events))
         rows = _with_stamps(events)
-        pieces = [rows]
+        pieces.append(rows)
         at = 0
-        room = 256
         while True:
-            marks = np.zeros(room, STAMPED)
             at, count, state.n_tracked, state.followed_end = release.stamp_events(
-                rows, at, marks, 0, state.symbol_table, state.symbols, state.ticks,
+                rows, at, self._marks, 0, state.symbol_table, state.symbols, state.ticks,
                 state.prints, state.seconds, state.intervals, state.tracked,
                 state.tracked_table, state.n_tracked, state.followed, state.followed_end,
                 settings.mark_interval_ns, settings.allowed_lateness_ns,
             )  # fmt: skip
             if count:
-                pieces.append(marks[:count])
+                pieces.append(self._marks[:count].copy())
             if at == len(rows):
-                return pieces
-            room *= 2
+                return
+            self._widen_marks()
 
-    def _mark(self, until: int) -> list[np.ndarray]:
+    def _widen_marks(self) -> None:
+        self._marks = np.zeros(2 * len(self._marks), STAMPED)
+
+    def _mark(self, until: int, pieces: list[np.ndarray]) -> None:
+        """Add the marks of open orders that fall before `until`."""
         state, settings = self.state, self.settings
-        if not state.n_tracked or int(state.tracked["next_mark"][: state.n_tracked].min()) >= until:
-            return []
-        pieces: list[np.ndarray] = []
-        room = max(256, 2 * state.n_tracked)
+        if release.earliest_mark(state.tracked, state.n_tracked) >= until:
+            return
+        row = 0
         while True:
-            marks = np.zeros(room, STAMPED)
-            before = state.tracked["next_mark"][: state.n_tracked].copy()
-            count = release.mark_open_orders(
-                until, marks, state.symbols, state.ticks, state.seconds, state.intervals,
-                state.tracked, state.n_tracked, settings.mark_interval_ns,
+            row, count = release.mark_open_orders(
+                until, row, self._marks, state.symbols, state.ticks, state.seconds,
+                state.intervals, state.tracked, state.n_tracked, settings.mark_interval_ns,
             )  # fmt: skip
-            if count >= 0:
-                if count:
-                    pieces.append(marks[:count])
+            if count:
+                pieces.append(self._marks[:count].copy())
+            if row == state.n_tracked:
                 break
-            state.tracked["next_mark"][: state.n_tracked] = before
-            room *= 4
+            if not count:
+                self._widen_marks()
         state.n_tracked = release.drop_idle(
             state.tracked, state.tracked_table, state.n_tracked, until - settings.forget_idle_ns
         )
-        return pieces
 
-    def _follow(self, until: int) -> tuple[np.ndarray, np.ndarray]:
+    def _follow(self, until: int, out: Stamped, pieces: list[np.ndarray]) -> None:
+        """Give the later mids of fills, and their own prints, that fell due before `until`."""
         state = self.state
-        end = state.followed_end
-        awaited = int((end - state.cursors).sum())
-        if not awaited:
-            return np.empty(0, HORIZON), np.empty(0, STAMPED)
-        out = np.zeros(awaited - int(end - state.cursors[-1]), HORIZON)
-        ended = self._end() < END_OF_TIME
-        count = release.follow_fills(
-            until, ended, state.followed, end, state.cursors, state.horizon_index, state.horizon_ns,
-            state.symbols, state.ticks, out,
-        )  # fmt: skip
+        ended = out.end < END_OF_TIME
         # At the end of the input every print that can come has come.
         own_until = END_OF_TIME if ended else until
-        own = np.zeros(int(end - state.cursors[-1]), STAMPED)
-        found = release.match_own_prints(
-            own_until, state.followed, end, state.cursors, state.symbols, state.prints, own
-        )
-        if ended:
-            own["t_eff"][:found] = np.minimum(own["t_eff"][:found], self._end())
-        return out[:count], own[:found]
+        mids, prints = release.count_due(
+            until, own_until, ended, state.followed, state.followed_end, state.cursors,
+            state.horizon_ns,
+        )  # fmt: skip
+        if mids:
+            out.horizons = np.zeros(mids, HORIZON)
+            release.follow_fills(
+                until, ended, state.followed, state.followed_end, state.cursors,
+                state.horizon_index, state.horizon_ns, state.symbols, state.ticks, out.horizons,
+            )  # fmt: skip
+        if prints:
+            own = np.zeros(prints, STAMPED)
+            found = release.match_own_prints(
+                own_until, state.followed, state.followed_end, state.cursors, state.symbols,
+                state.prints, own,
+            )  # fmt: skip
+            if found and ended:
+                own["t_eff"][:found] = np.minimum(own["t_eff"][:found], out.end)
+            if found:
+                pieces.append(own[:found])
 
     def _provisional(self) -> np.ndarray:
         pieces: list[np.ndarray] = []
@@ -381,7 +413,7 @@ class MarketLogic(StatefulBatchLogic[Batch, Stamped, Any]):
                 pieces.append(_with_stamps(fresh))
                 self._shown[source] = int(fresh["pos"][-1])
         if not pieces:
-            return np.empty(0, STAMPED)
+            return NO_STAMPED
         out = joined(pieces, STAMPED)
         release.stamp_newest(
             out, state.symbol_table, state.symbols, state.ticks, state.seconds, state.intervals,

@@ -323,8 +323,18 @@ def _follow(followed: Table, end: int, event: Row, slot: int, met: int) -> Any:
 
 
 @kernel
+def earliest_mark(tracked: Table, n_tracked: int) -> Any:
+    """When the next mark of any open order is due."""
+    earliest = _NEVER
+    for i in range(n_tracked):
+        earliest = min(earliest, tracked[i].next_mark)
+    return earliest
+
+
+@kernel
 def mark_open_orders(
     until: int,
+    begin: int,
     out: Table,
     symbols: Table,
     ticks: Table,
@@ -333,16 +343,20 @@ def mark_open_orders(
     tracked: Table,
     n_tracked: int,
     interval_ns: int,
-) -> Any:
-    """Marks of every open order before `until`; returns how many, −1 where out is too small."""
+) -> tuple[Any, ...]:
+    """Write the marks before `until` of open orders from row `begin` on.
+
+    Returns (row reached, marks in out): the row is short of the end when `out` is full.
+    """
     count = 0
-    for i in range(n_tracked):
-        count = emit_marks(
+    for i in range(begin, n_tracked):
+        marked = emit_marks(
             tracked[i], until, out, count, symbols, ticks, seconds, intervals, interval_ns
         )
-        if count < 0:
-            return count
-    return count
+        if marked < 0:
+            return i, count
+        count = marked
+    return n_tracked, count
 
 
 @kernel
@@ -378,6 +392,33 @@ def _horizon_row(
 
 
 @kernel
+def count_due(
+    until: int,
+    own_until: int,
+    ended: bool,
+    followed: Table,
+    end: int,
+    cursors: Table,
+    horizon_ns: Table,
+) -> tuple[Any, ...]:
+    """How many mids `follow_fills` will write, and how many fills `match_own_prints` looks at."""
+    mids = 0
+    for k in range(horizon_ns.shape[0]):
+        at = cursors[k]
+        while at < end and followed[at].t_eff + horizon_ns[k] < until:
+            at += 1
+        mids += at - cursors[k]
+        if ended:
+            for late in range(at, end):
+                if followed[late].ts_event + horizon_ns[k] < until:
+                    mids += 1
+    at = cursors[cursors.shape[0] - 1]
+    while at < end and followed[at].t_eff + _WINDOW < own_until:
+        at += 1
+    return mids, at - cursors[cursors.shape[0] - 1]
+
+
+@kernel
 def follow_fills(
     until: int,
     ended: bool,
@@ -392,7 +433,7 @@ def follow_fills(
 ) -> Any:
     """Write the mids that fell due before `until`; returns how many.
 
-    `out` has room for every horizon that is awaited. At the end of the input a late fill's
+    `out` has room for as many as `count_due` says. At the end of the input a late fill's
     horizon counts by its own time, since nothing more will come.
     """
     count = 0

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from domain.columns import DETAIL, HAS_DETAIL
+from domain.columns import DETAIL, EVENT, HAS_DETAIL
 from domain.instants import NO_TIME, SECOND
 from domain.reasons import Reason
 from domain.reference import REFERENCE, ReferenceRecord
@@ -21,6 +21,7 @@ from domain.rows import (
     Venues,
     joined_venues,
 )
+from domain.vocabulary import EventKind
 from operators.arrays import joined, used_keys
 from operators.orders.curves import reference_table
 from operators.orders.evict import close_gaps, stale_families
@@ -241,3 +242,12 @@ class OrderGroup:
         live = used_keys(self.names, arrays)
         self.names = {key: self.names[key] for key in live}
         self._names_kept = len(live)
+
+
+def events_of(rows: np.ndarray, later: np.ndarray) -> np.ndarray:
+    """The events, without their stamps, of the rows that were taken: no marks, no repeats."""
+    taken = np.flatnonzero((later == 0) & (rows["kind"] < EventKind.MARK))
+    out = np.empty(len(taken), EVENT)
+    raw = rows.view(np.uint8).reshape(len(rows), rows.itemsize)
+    out.view(np.uint8).reshape(len(taken), EVENT.itemsize)[:] = raw[taken, : EVENT.itemsize]
+    return out

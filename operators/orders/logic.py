@@ -9,14 +9,14 @@ import numpy as np
 from bytewax.operators import KeyedStream, StatefulBatchLogic
 from bytewax.operators import stateful_batch as _stateful_batch
 
-from domain.columns import DETAIL, EVENT
+from domain.columns import DETAIL
 from domain.events import Envelope
 from domain.instants import END_OF_TIME, NO_TIME, SECOND
 from domain.reference_book import ReferenceBook
 from domain.rows import Rows, chosen_venues
 from domain.vocabulary import EventKind
 from operators.arrays import in_order, joined
-from operators.orders.group import OrderGroup, OrderSettings
+from operators.orders.group import OrderGroup, OrderSettings, events_of
 from operators.orders.horizons import note_horizons
 from operators.orders.process import WAIT
 from operators.orders.shown import Shown, place_of
@@ -24,7 +24,6 @@ from operators.orders.tables import pack, reserve, unpack
 from operators.orders.undo import Trial
 from operators.pieces import HORIZON, STAMPED, OrderPiece
 
-_EVENT_BYTES = EVENT.itemsize
 _EVICT_EVERY_NS = 60 * SECOND
 
 
@@ -62,20 +61,25 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
 
     def on_batch(self, values: list[OrderPiece]) -> tuple[Iterable[Rows], bool]:
         """Take what has arrived, fold what is decided, show what has waited."""
+        group = self.group
         for piece in values:
-            for group, event_watermark, watermark, end in piece.watermarks:
-                self.watermarks[group] = (event_watermark, watermark, end)
-            self.group.names.update(piece.names)
-            self._take_references(piece.references)
-        self.group.add_details(joined((piece.details for piece in values), DETAIL))
-        self.pending = in_order(joined((self.pending, *(p.events for p in values)), STAMPED))
+            self.watermarks.update(piece.watermarks)
+            group.names.update(piece.names)
+            if piece.references:
+                self._take_references(piece.references)
+            group.add_details(piece.details)
+        events = joined((piece.events for piece in values), STAMPED)
+        if len(events):
+            self.pending = in_order(joined((self.pending, events), STAMPED))
         self.horizons = joined((self.horizons, *(p.horizons for p in values)), HORIZON)
         out = self._advance()
         if self._republish:
             self._republish = False
-            out.append(self.group.statuses())
-        out.extend(self._show(joined((piece.provisional for piece in values), STAMPED)))
-        self._waiting_since = self.shown.waiting_since(self.pending)
+            out.append(group.statuses())
+        provisional = joined((piece.provisional for piece in values), STAMPED)
+        if len(provisional):
+            out.extend(self._show(provisional))
+        self._waiting_since = self.shown.waiting_since(self.pending) if len(self.pending) else None
         return out, False
 
     def on_notify(self) -> tuple[Iterable[Rows], bool]:
@@ -98,8 +102,8 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
         if len(self.watermarks) < self.settings.groups:
             return NO_TIME, NO_TIME, END_OF_TIME
         events, everything, ends = zip(*self.watermarks.values(), strict=True)
-        end = max(ends) if all(e == END_OF_TIME for e in everything) else END_OF_TIME
-        return min(events), min(everything), end
+        least = min(everything)
+        return min(events), least, max(ends) if least == END_OF_TIME else END_OF_TIME
 
     def _advance(self) -> list[Rows]:
         event_watermark, watermark, end = self._least()
@@ -139,11 +143,13 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
         self.group.tables = reserve(self.group.tables, decided)
         later = np.zeros(ready, np.uint8)
         out = self.group.fold(decided, later, event_watermark, watermark)
-        self.pending = joined([decided[later == WAIT], rest], STAMPED)
-        taken = np.flatnonzero((later == 0) & (decided["kind"] < EventKind.MARK))
-        out.timeline = _events_of(decided, taken)
-        if len(self.shown) or len(self.group.details):
+        settled = decided
+        if later.any():
             settled = decided[later != WAIT]
+            rest = joined([decided[later == WAIT], rest], STAMPED)
+        self.pending = rest
+        out.timeline = events_of(decided, later)
+        if len(self.shown) or len(self.group.details):
             self.shown.forget(settled)
             self.group.drop_details(settled)
         return out
@@ -173,15 +179,6 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
         out.status["numbered"] = 0
         out.status["seq"] = -1
         return [out]
-
-
-def _events_of(rows: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """EVENT part of stamped rows, by index."""
-    out = np.empty(len(at), EVENT)
-    if len(at):
-        raw = rows.view(np.uint8).reshape(len(rows), -1)
-        out.view(np.uint8).reshape(len(at), -1)[:] = raw[at, :_EVENT_BYTES]
-    return out
 
 
 def _newest_of_each(status: np.ndarray) -> np.ndarray:

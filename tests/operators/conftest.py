@@ -19,7 +19,7 @@ from domain.wire import RowBuilder
 from operators.market.logic import MarketLogic, MarketSettings
 from operators.orders.group import OrderSettings
 from operators.orders.logic import OrderLogic
-from operators.split import route_to_orders, split_batch
+from operators.split import groups_fed, route_to_orders, split_batches
 
 T0 = 1_700_000_000 * 1_000_000_000
 INPUTS = (Input(0, Topic.MARKET_DATA, 0), Input(1, Topic.ORDERS, 0), Input(2, Topic.ROUTES, 0))
@@ -134,9 +134,10 @@ class Desk:
 
     def push(self, *batches: Batch) -> list[Rows]:
         out: list[Rows] = []
+        inputs = self.market_settings.inputs
         for batch in batches:
             pieces: dict[str, list[Any]] = defaultdict(list)
-            for key, piece in split_batch(batch, self.market_settings.inputs, 16):
+            for key, piece in split_batches([batch], groups_fed(inputs, 16), 16):
                 pieces[key].append(piece)
             stamped: list[Any] = []
             for key, values in pieces.items():

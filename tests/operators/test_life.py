@@ -398,7 +398,7 @@ def test_an_own_print_of_an_order_or_fill_that_left_is_dropped(quoted, lab, know
     rows = np.zeros(1, STAMPED)
     rows["root"] = rows["order"] = key_of("A") if known else key_of("gone")
     rows["kind"], rows["pos"], rows["t_eff"] = EventKind.OWN_PRINT, 77, lab.T0
-    piece = OrderPiece([], rows, np.empty(0, HORIZON), np.empty(0, DETAIL),
+    piece = OrderPiece({}, rows, np.empty(0, HORIZON), np.empty(0, DETAIL),
                        np.empty(0, STAMPED), {}, [])  # fmt: skip
 
     logic.on_batch([piece])
@@ -449,7 +449,7 @@ def test_only_routes_waiting_show_no_row(quoted, lab):
 
 def test_a_group_without_word_from_every_symbol_group_decides_nothing():
     logic = OrderLogic(OrderSettings(), None)
-    piece = OrderPiece([(0, 9, 9, 9)], np.empty(0, STAMPED), np.empty(0, HORIZON),
+    piece = OrderPiece({0: (9, 9, 9)}, np.empty(0, STAMPED), np.empty(0, HORIZON),
                        np.empty(0, DETAIL), np.empty(0, STAMPED), {}, [])  # fmt: skip
     out, gone = logic.on_batch([piece])
     assert (list(out), gone) == ([], False)
@@ -460,7 +460,7 @@ def test_a_mark_of_an_order_nobody_knows_makes_no_row():
     logic = OrderLogic(OrderSettings(), None)
     mark = np.zeros(1, STAMPED)
     mark["kind"], mark["order"], mark["root"], mark["t_eff"] = EventKind.MARK, 5, 5, 100
-    marks = [(g, 900, 900, END_OF_TIME) for g in range(16)]
+    marks = dict.fromkeys(range(16), (900, 900, END_OF_TIME))
     piece = OrderPiece(marks, mark, np.empty(0, HORIZON), np.empty(0, DETAIL),
                        np.empty(0, STAMPED), {}, [])  # fmt: skip
 

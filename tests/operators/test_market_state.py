@@ -13,6 +13,12 @@ from domain.keys import group_of
 from domain.vocabulary import Anomaly, Topic
 from operators.market.logic import MarketLogic, MarketSettings
 from operators.market.state import LATER_HORIZONS, VERSION, MarketState
+from operators.pieces import Arrivals
+
+
+def arrived(batch):
+    progress = [(batch.source, batch.watermark, batch.ended)]
+    return Arrivals(group_of("X"), progress, [batch])
 
 
 def same_group(n, group=3):
@@ -270,7 +276,7 @@ def test_a_stage_without_market_partitions_lets_orders_through(tape, lab):
     tape.accept(1, 100)
     batch = lab.effective(tape.batch(1, tape.orders))
 
-    (out,), gone = logic.on_batch([(group_of("X"), batch)])
+    (out,), gone = logic.on_batch([arrived(batch)])
 
     assert not gone
     assert len(out.events) == 1
@@ -325,6 +331,6 @@ def test_what_comes_without_details_keeps_those_that_came_before(tape, lab):
     first, second = lab.cut(lab.effective(tape.batch(1, tape.orders)), 2)
     logic = MarketLogic(MarketSettings(lab.INPUTS), None)
 
-    (out,), _ = logic.on_batch([(group_of("X"), first), (group_of("X"), second)])
+    (out,), _ = logic.on_batch([arrived(first), arrived(second)])
 
     assert len(out.details) == 1

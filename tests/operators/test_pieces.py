@@ -20,7 +20,7 @@ def some_pieces():
         {7: "IBM"}, [(5, b"{}")], filled(STAMPED, 1),
     )  # fmt: skip
     piece = OrderPiece(
-        [(3, 10, 9, END_OF_TIME)], filled(STAMPED, 2), filled(HORIZON, 0), filled(DETAIL, 1),
+        {3: (10, 9, END_OF_TIME)}, filled(STAMPED, 2), filled(HORIZON, 0), filled(DETAIL, 1),
         filled(STAMPED, 0), {7: "A/1 #ü"}, [(5, b"{}")],
     )  # fmt: skip
     return [stamped, piece, Stamped(0)]

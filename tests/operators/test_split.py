@@ -9,7 +9,7 @@ from domain.keys import GROUP_KEYS, group_of, key_of
 from domain.vocabulary import Topic
 from domain.wire import RowBuilder
 from operators.pieces import HORIZON, STAMPED, Stamped
-from operators.split import by_group, route_to_orders, split_batch
+from operators.split import by_group, groups_fed, route_to_orders, split_batches
 
 NOW = format_rfc3339(1_700_000_000_000_000_000)
 SYMBOLS = [f"S{i}" for i in range(40)]
@@ -17,6 +17,7 @@ INPUTS = (
     Input(0, Topic.MARKET_DATA, 0), Input(1, Topic.MARKET_DATA, 1), Input(2, Topic.ORDERS, 0),
     Input(3, Topic.CONTROL, 0),
 )  # fmt: skip
+FED = groups_fed(INPUTS, 16)
 
 
 def orders(n=60, source=2):
@@ -51,27 +52,30 @@ def test_orders_go_to_the_groups_of_their_symbols_in_stored_order():
     batch = orders()
     batch.watermark = 5
 
-    pieces = dict(split_batch(batch, INPUTS, 16))
+    pieces = dict(split_batches([batch], FED, 16))
 
     assert list(pieces) == list(GROUP_KEYS)
-    assert sum(len(p.events) for _, p in pieces.values()) == 60
-    for key, (group, piece) in pieces.items():
-        assert GROUP_KEYS[group] == key
-        assert set(piece.events["market_group"]) <= {group}
-        assert (np.diff(piece.events["pos"]) > 0).all()
-        assert (piece.watermark, piece.source) == (5, 2)
-        assert {group_of(s) for s in SYMBOLS if key_of(s) in set(piece.events["symbol"])} <= {group}
-        assert bool(piece.names) == bool(len(piece.events)), "names travel only where needed"
+    assert sum(len(b.events) for p in pieces.values() for b in p.batches) == 60
+    for key, piece in pieces.items():
+        assert GROUP_KEYS[piece.group] == key
+        assert piece.progress == [(2, 5, False)]
+        mine = {key_of(s) for s in SYMBOLS if group_of(s) == piece.group}
+        assert len(piece.batches) == bool(mine), "no batch where it has no rows"
+        for part in piece.batches:
+            assert set(part.events["symbol"]) == mine
+            assert set(part.events["market_group"]) == {piece.group}
+            assert (np.diff(part.events["pos"]) > 0).all()
+            assert (part.watermark, part.source, part.names) == (5, 2, batch.names)
 
 
 def test_details_follow_their_event_and_know_its_order_group():
-    pieces = [p for _, (_, p) in split_batch(orders(), INPUTS, 16)]
+    parts = [b for _, p in split_batches([orders()], FED, 16) for b in p.batches]
 
-    assert sum(len(p.details) for p in pieces) == 20
-    for piece in pieces:
-        told = piece.events[(piece.events["flags"] & HAS_DETAIL) != 0]
-        assert told["pos"].tolist() == piece.details["pos"].tolist()
-        assert told["order_group"].tolist() == piece.details["order_group"].tolist()
+    assert sum(len(p.details) for p in parts) == 20
+    for part in parts:
+        told = part.events[(part.events["flags"] & HAS_DETAIL) != 0]
+        assert told["pos"].tolist() == part.details["pos"].tolist()
+        assert told["order_group"].tolist() == part.details["order_group"].tolist()
         assert (told["pos"] % 3 == 0).all()
 
 
@@ -79,21 +83,38 @@ def test_details_follow_their_event_and_know_its_order_group():
 def test_a_market_partition_feeds_only_the_groups_it_carries(source):
     batch = market(source)
 
-    pieces = dict(split_batch(batch, INPUTS, 16))
+    pieces = dict(split_batches([batch], FED, 16))
 
     assert list(pieces) == list(GROUP_KEYS[source::2])
-    assert sum(len(p.market) for _, p in pieces.values()) == len(batch.market)
-    for group, piece in pieces.values():
-        assert set(piece.market["group"]) <= {group}
+    assert sum(len(b.market) for p in pieces.values() for b in p.batches) == len(batch.market)
+    for piece in pieces.values():
+        for part in piece.batches:
+            assert set(part.market["group"]) == {piece.group}
 
 
 def test_references_and_the_end_reach_every_symbol_group():
     batch = Batch(3, references=[b"{}"], watermark=9, ended=True)
 
-    pieces = [p for _, (_, p) in split_batch(batch, INPUTS, 16)]
+    pieces = [p for _, p in split_batches([batch], FED, 16)]
 
-    assert [p.references for p in pieces] == [[b"{}"]] * 16
-    assert all(p.ended and p.watermark == 9 for p in pieces)
+    assert [[b.references for b in p.batches] for p in pieces] == [[[b"{}"]]] * 16
+    assert all(p.progress == [(3, 9, True)] for p in pieces)
+
+
+def test_what_arrives_together_makes_one_piece_for_each_group():
+    quotes, news = market(0), orders()
+    quotes.watermark, news.watermark = 3, 4
+
+    pieces = dict(split_batches([quotes, news, Batch(1, watermark=5)], FED, 16))
+
+    assert list(pieces) == list(GROUP_KEYS)
+    for piece in pieces.values():
+        assert piece.progress == [(0, 3, False), (2, 4, False), (1, 5, False)]
+        assert [b.source for b in piece.batches] == sorted(b.source for b in piece.batches)
+        assert all(len(b.market) or len(b.events) for b in piece.batches)
+    parts = [b for p in pieces.values() for b in p.batches]
+    assert sum(len(b.market) for b in parts) == len(quotes.market)
+    assert sum(len(b.events) for b in parts) == len(news.events)
 
 
 def stamped(group, root_groups, watermark=1):
@@ -106,8 +127,12 @@ def stamped(group, root_groups, watermark=1):
     horizons["order_group"] = 3
     shown = np.zeros(1, STAMPED)
     shown["order_group"] = 4
+    events["order"] = 100 + events["order_group"]
+    details["desk"] = 102
+    shown["venue"] = 104
+    names = {100 + g: f"n{g}" for g in range(5)}
     return Stamped(
-        group, watermark, watermark - 1, 99, events, horizons, details, [{group: f"n{group}"}],
+        group, watermark, watermark - 1, 99, events, horizons, details, [names],
         [(group, b"x")], shown,
     )  # fmt: skip
 
@@ -119,20 +144,20 @@ def test_order_groups_get_their_events_and_every_watermark():
 
     assert [key for key, _ in routed] == list(GROUP_KEYS)
     for g, (_, piece) in enumerate(routed):
-        assert sorted(piece.watermarks) == [(5, 7, 6, 99), (6, 1, 0, 99)], "the newest of each"
+        assert piece.watermarks == {5: (7, 6, 99), 6: (1, 0, 99)}, "the newest of each"
         assert piece.references == [(5, b"x"), (6, b"x"), (5, b"x")]
         assert len(piece.events) == {0: 1, 1: 3}.get(g, 0)
         assert len(piece.details) == (3 if g == 2 else 0)
         assert len(piece.horizons) == (3 if g == 3 else 0)
         assert len(piece.provisional) == (3 if g == 4 else 0)
-        assert bool(piece.names) == (g in {0, 1, 2, 4})
+        assert piece.names == ({100 + g: f"n{g}"} if g in {0, 1, 2, 4} else {}), "its own"
     assert routed[1][1].events["pos"].tolist() == [0, 2, 0]
 
 
 def test_watermarks_travel_even_without_events():
     (_, first), *rest = route_to_orders([("k", Stamped(2, 8, 7, 6))], 16)
 
-    assert first.watermarks == [(2, 8, 7, 6)]
+    assert first.watermarks == {2: (8, 7, 6)}
     assert len(first.events) == 0
     assert first.events.dtype == STAMPED
     assert len(rest) == 15
