@@ -1,6 +1,7 @@
 """Whole batches of rows: joining them and putting them in order, without a copy too many."""
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -15,14 +16,25 @@ _FAR = 256
 
 def joined(arrays: Iterable[np.ndarray], dtype: np.dtype) -> np.ndarray:
     """Rows of all arrays one behind the other; the array itself where only one has any."""
-    full = [a for a in arrays if a.shape[0]]
-    if not full:
-        return np.empty(0, dtype)
+    full: list[np.ndarray] = []
+    empty: np.ndarray | None = None
+    for array in arrays:
+        if array.shape[0]:
+            full.append(array)
+        else:
+            empty = array
     if len(full) == 1:
         return full[0]
+    if not full:
+        return np.empty(0, dtype) if empty is None else empty
     # As bytes: numpy compares the fields of record arrays one by one before it joins them.
-    width = np.dtype((np.void, dtype.itemsize))
+    width = _width(dtype)
     return np.concatenate([a.view(width) for a in full]).view(dtype)
+
+
+@cache
+def _width(dtype: np.dtype) -> np.dtype:
+    return np.dtype((np.void, dtype.itemsize))
 
 
 @kernel

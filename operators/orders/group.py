@@ -21,13 +21,12 @@ from domain.rows import (
     Venues,
     joined_venues,
 )
-from domain.vocabulary import EventKind
 from operators.arrays import joined, used_keys
 from operators.orders.curves import reference_table
 from operators.orders.evict import close_gaps, stale_families
 from operators.orders.fold import index_tables
 from operators.orders.layout import HORIZON_SUMS, HORIZONS_KEPT, blank_orders
-from operators.orders.process import MOST_ROWS, process
+from operators.orders.process import MOST_ROWS, list_taken, process
 from operators.orders.records import (
     count_fills,
     list_venues,
@@ -46,6 +45,7 @@ from operators.orders.tables import (
     new_tables,
     trimmed,
 )
+from operators.pieces import STAMPED
 
 _MOST_ROWS_AT_ONCE = 65_536
 _EVICT_AT_LEAST_NS = 600 * SECOND
@@ -58,6 +58,9 @@ _ORDER_NAMES = (
 )  # fmt: skip
 _KEPT_NAMES = ("exec", "exec_ref", "venue")
 _EVENT_NAMES = ("order", "root", "parent", "symbol", "venue", "exec", "exec_ref")
+_EVENT_OF_STAMPED = np.dtype(
+    {"names": ["event"], "formats": [(np.void, EVENT.itemsize)], "itemsize": STAMPED.itemsize}
+)
 _DETAIL_NAMES = ("broker", "algo", "strategy", "trader", "desk", "client", "currency", "cl_ord")
 
 
@@ -102,7 +105,7 @@ class OrderGroup:
 
     def add_details(self, rows: np.ndarray) -> None:
         """Keep details until their events are folded."""
-        if len(rows):
+        if rows.shape[0]:
             rows = joined([self.details, rows], DETAIL)
             self.details = rows[np.lexsort((rows["pos"], rows["source"]))]
 
@@ -135,7 +138,7 @@ class OrderGroup:
         at = held = 0
         while at < len(rows):
             self._refresh_references(int(rows["t_eff"][at]))
-            until = int(np.searchsorted(rows["t_eff"], self._references_until, side="left"))
+            until = int(rows["t_eff"].searchsorted(self._references_until))
             room = min(2 * (len(rows) - at) + 64, _MOST_ROWS_AT_ONCE)
             out = np.empty(room, STATUS)
             traded = self._room_for_venues(room)
@@ -246,8 +249,10 @@ class OrderGroup:
 
 def events_of(rows: np.ndarray, later: np.ndarray) -> np.ndarray:
     """The events, without their stamps, of the rows that were taken: no marks, no repeats."""
-    taken = np.flatnonzero((later == 0) & (rows["kind"] < EventKind.MARK))
-    out = np.empty(len(taken), EVENT)
-    raw = rows.view(np.uint8).reshape(len(rows), rows.itemsize)
-    out.view(np.uint8).reshape(len(taken), EVENT.itemsize)[:] = raw[taken, : EVENT.itemsize]
+    taken = np.empty(len(rows), np.int64)
+    count = list_taken(rows, later, taken)
+    out = np.empty(count, EVENT)
+    if count:
+        raw = rows.view(_EVENT_OF_STAMPED)["event"]
+        raw.take(taken[:count], out=out.view(raw.dtype), mode="clip")
     return out

@@ -2,17 +2,20 @@
 
 from typing import Any
 
-from domain.rows import FillStatus
+import numpy as np
+
+from domain.rows import HORIZONS, FillStatus
 from domain.vocabulary import EventKind
-from operators.kernel import Table, kernel
+from operators.kernel import Row, Table, kernel
 from operators.lookup import find
 from operators.market.tape import valid_mid
 from operators.orders.sums import add
-from operators.orders.tables import Tables
+from operators.orders.tables import KEPTS, Tables
 
 _FILLED = int(EventKind.ORDER_FILLED)
 _COUNTED = FillStatus.COUNTED
 _CORRECTED = FillStatus.CORRECTED
+_AFTER_NS = np.array(list(HORIZONS.values()), np.int64)
 
 
 @kernel
@@ -54,23 +57,63 @@ def sum_horizons(tables: Tables, slot: int, sums: Table) -> None:
 
 
 @kernel
-def note_horizon(tables: Tables, slot: int, pos: int, source: int, h: int, mid: float) -> None:
-    """Keep a later mid of the fill at `pos`, unless one is known."""
-    at = tables.orders[slot].last
-    while at >= 0:
-        row = tables.kept[at]
-        if row.pos == pos and row.source == source:
-            if row.mids >= 0 and tables.mids[row.mids, h] != tables.mids[row.mids, h]:
-                tables.mids[row.mids, h] = mid
-            return
-        at = row.prev
+def _row_known_at(tables: Tables, known: int, pos: int, source: int) -> Any:
+    """Row of the event at a place, or −1; rows that lie by effective time are found at once."""
+    kept = tables.kept
+    lo = 0
+    hi = tables.used[KEPTS]
+    while lo < hi:
+        middle = (lo + hi) >> 1
+        if kept[middle].known < known:
+            lo = middle + 1
+        else:
+            hi = middle
+    while lo < tables.used[KEPTS] and kept[lo].known == known:
+        if kept[lo].pos == pos and kept[lo].source == source:
+            return lo
+        lo += 1
+    return -1
 
 
 @kernel
-def note_horizons(tables: Tables, rows: Table) -> None:
-    """Keep later mids of fills; those of orders that left are ignored."""
+def _row_of_order(tables: Tables, slot: int, pos: int, source: int) -> Any:
+    """Row of an order's own event at a place, or −1."""
+    at = tables.orders[slot].last
+    while at >= 0:
+        if tables.kept[at].pos == pos and tables.kept[at].source == source:
+            return at
+        at = tables.kept[at].prev
+    return -1
+
+
+@kernel
+def note_horizon(tables: Tables, row: Row) -> None:
+    """Keep a later mid of a fill, unless one is known or its order has left."""
+    slot = find(tables.order_table, row.order)
+    if slot < 0:
+        return
+    at = _row_known_at(tables, row.t_eff - _AFTER_NS[row.index], row.pos, row.source)
+    if at < 0 or tables.kept[at].slot != slot:
+        at = _row_of_order(tables, slot, row.pos, row.source)
+    if at < 0:
+        return
+    mids = tables.kept[at].mids
+    if mids >= 0 and tables.mids[mids, row.index] != tables.mids[mids, row.index]:
+        tables.mids[mids, row.index] = row.mid
+
+
+@kernel
+def note_horizons(tables: Tables, rows: Table, before: int) -> Any:
+    """Keep the later mids that were due before an instant; the others move to the front.
+
+    Returns how many are left.
+    """
+    left = 0
     for i in range(rows.shape[0]):
-        row = rows[i]
-        slot = find(tables.order_table, row.order)
-        if slot >= 0:
-            note_horizon(tables, slot, row.pos, row.source, row.index, row.mid)
+        if rows[i].t_eff < before:
+            note_horizon(tables, rows[i])
+        else:
+            if left != i:
+                rows[left] = rows[i]
+            left += 1
+    return left

@@ -111,10 +111,8 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
         if len(self.pending) and int(self.pending["t_eff"][0]) < event_watermark:
             out.append(self._fold(event_watermark, watermark))
         if len(self.horizons) and watermark > NO_TIME:
-            due = self.horizons["t_eff"] < watermark
-            if due.any():
-                note_horizons(self.group.tables, self.horizons[due])
-                self.horizons = self.horizons[~due]
+            left = note_horizons(self.group.tables, self.horizons, watermark)
+            self.horizons = self.horizons[:left]
         if watermark == END_OF_TIME:
             if not self.finished and end < END_OF_TIME:
                 self.finished = True
@@ -138,15 +136,15 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
 
     def _fold(self, event_watermark: int, watermark: int) -> Rows:
         rows = self.pending
-        ready = int(np.searchsorted(rows["t_eff"], event_watermark, side="left"))
+        ready = int(rows["t_eff"].searchsorted(event_watermark))
         decided, rest = rows[:ready], rows[ready:]
         self.group.tables = reserve(self.group.tables, decided)
         later = np.zeros(ready, np.uint8)
         out = self.group.fold(decided, later, event_watermark, watermark)
         settled = decided
-        if later.any():
-            settled = decided[later != WAIT]
-            rest = joined([decided[later == WAIT], rest], STAMPED)
+        if np.count_nonzero(later):
+            settled = decided.take(np.flatnonzero(later != WAIT))
+            rest = joined([decided.take(np.flatnonzero(later == WAIT)), rest], STAMPED)
         self.pending = rest
         out.timeline = events_of(decided, later)
         if len(self.shown) or len(self.group.details):

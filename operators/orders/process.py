@@ -321,3 +321,14 @@ def process(
             count += 1
             slot = order.parent_slot if climbs else -1
     return rows.shape[0], count, n_fills, held
+
+
+@kernel
+def list_taken(rows: Table, later: Table, out: Table) -> Any:
+    """Write the indices of events that were folded, without marks and own prints; how many."""
+    count = 0
+    for i in range(rows.shape[0]):
+        if later[i] == 0 and rows[i].kind < _MARK:
+            out[count] = i
+            count += 1
+    return count

@@ -419,7 +419,7 @@ def test_a_later_mid_that_was_noted_is_not_noted_again(quoted, lab):
     rows["order"], rows["source"], rows["mid"] = key_of("A"), 1, 99.0
     rows["index"] = HORIZON_NAMES.index("1s")
     rows["pos"] = [1, 88]
-    note_horizons(logic.group.tables, rows)
+    assert note_horizons(logic.group.tables, rows, 1) == 0
 
     assert logic.snapshot()[1] == before
 
