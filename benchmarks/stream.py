@@ -2,6 +2,7 @@
 
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ from sources.files import FileSource
 
 MARK_NS = 60 * SECOND
 FLUSH_ROWS = 200_000
+_EPOCH = timedelta(hours=1)
+"""Nothing is recovered here, so no state is packed either."""
 _SOURCE = {"ts_event": "ts", "order_id": "order"}
 
 
@@ -148,7 +151,7 @@ def _pass(paths: Paths, out: Path, workers: int) -> float:
     )
     began = time.perf_counter()
     if workers == 1:
-        run_main(flow)
+        run_main(flow, epoch_interval=_EPOCH)
     else:
-        cluster_main(flow, [], 0, worker_count_per_proc=workers)
+        cluster_main(flow, [], 0, epoch_interval=_EPOCH, worker_count_per_proc=workers)
     return time.perf_counter() - began

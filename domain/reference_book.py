@@ -36,11 +36,13 @@ class ReferenceBook:
     def __init__(self, records: Iterable[ReferenceRecord] = ()) -> None:
         self._entries: dict[str, list[_Entry]] = {}
         self._symbols: dict[int, str] = {}
+        self._dumped: list[tuple[int, bytes]] | None = None
         for record in records:
             self.add(record)
 
     def add(self, record: ReferenceRecord, *, known: int = NO_TIME) -> None:
         """Take a record; of two with one effective time the later added holds."""
+        self._dumped = None
         entries = self._entries.setdefault(_slot(record), [])
         entry = _Entry(record.effective_ns, known, record)
         at = len(entries)
@@ -102,6 +104,7 @@ class ReferenceBook:
 
     def forget(self, before: int) -> None:
         """Drop records that hold at no time from `before` on."""
+        self._dumped = None
         for slot, entries in self._entries.items():
             held = self._entry_at(slot, before)
             if held is not None:
@@ -109,7 +112,9 @@ class ReferenceBook:
 
     def dump(self) -> list[tuple[int, bytes]]:
         """(known, JSON) of every record, in an order that `load` takes back to the same book."""
-        return [(e.known, encode(to_wire(e.record))) for e in self._all()]
+        if self._dumped is None:
+            self._dumped = [(e.known, encode(to_wire(e.record))) for e in self._all()]
+        return list(self._dumped)
 
     @classmethod
     def load(cls, dumped: Iterable[tuple[int, bytes]]) -> "ReferenceBook":

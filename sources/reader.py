@@ -9,7 +9,7 @@ from domain.instants import NO_TIME
 from domain.vocabulary import Topic
 from sources.effective import set_effective_times
 
-BATCH_ROWS = 32_768
+BATCH_ROWS = 131_072
 """Most rows of a batch of columns."""
 SLICE_ROWS = 8_192
 """Rows of a batch where one file is a whole day, so that steps of event time stay small."""
