@@ -12,7 +12,8 @@ OUTERMOST = [
     release.match_own_prints, release.stamp_newest, release.drop_idle, process.process,
     evict.stale_families, evict.close_gaps, fold.index_tables, horizons.note_horizons,
     records.write_records, records.write_statuses, records.count_fills,
-    records.list_venues, numbering.write_unshown, undo.family_rows, live.live_marks, arrays.is_in_order,
+    records.list_venues, numbering.write_unshown, undo.family_rows, live.live_marks,
+    arrays.is_in_order,
 ]  # fmt: skip
 
 
