@@ -1,8 +1,11 @@
 """Kernels that value an order with the market it met and give it its next numbered row."""
 
+from domain.vocabulary import EventKind
 from operators.kernel import Row, Table, kernel
 from operators.orders.measure import measure
 from operators.orders.tables import Tables
+
+_MARK = int(EventKind.MARK)
 
 
 @kernel
@@ -55,6 +58,7 @@ def write_numbered(
 
 @kernel
 def write_unshown(tables: Tables, references: Table, slots: Table, out: Table) -> None:
-    """A numbered status of each order."""
+    """A numbered status of each order as it stands, like a mark."""
     for i in range(slots.shape[0]):
         write_numbered(tables, references, slots[i], False, out[i])
+        out[i].kind = _MARK
