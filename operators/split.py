@@ -72,6 +72,7 @@ def split_batch(
                     details=_of_events(batch.details, rows) if len(rows) else batch.details[:0],
                     names=batch.names if len(rows) else {},
                     references=batch.references,
+                    told=batch.told,
                     watermark=batch.watermark,
                     ended=batch.ended,
                 ),

@@ -149,10 +149,11 @@ class MarketLogic(StatefulBatchLogic[Batch, Stamped, Any]):
         return all(i in self.watermarks for i in self.reference_inputs)
 
     def _take(self, batch: Batch, out: Stamped) -> None:
+        records = batch.records_since(self.watermarks.get(batch.source, NO_TIME))
         self._note_progress(batch)
         self._learn_calendars(batch.references)
-        for raw in batch.references:
-            self.live.take(raw, batch.watermark)
+        for known, raw in records:
+            self.live.take(raw, known)
         self._cover(batch.watermark)
         if len(batch.market):
             self._fold_market(batch.market)
@@ -162,7 +163,7 @@ class MarketLogic(StatefulBatchLogic[Batch, Stamped, Any]):
         if len(batch.events) and batch.names:
             self.names.append((batch.source, int(batch.events["pos"][-1]), batch.names))
         if self.group == 0:
-            out.references.extend((batch.watermark, raw) for raw in batch.references)
+            out.references.extend(records)
 
     def _learn_calendars(self, records: list[bytes]) -> None:
         for raw in records:
