@@ -77,7 +77,7 @@ class Day:
             met = met.with_columns(curves(met, self._known.get(str(key[0])), self.session))
             arrived.append(_arrivals(met))
             done.append(orders_of.by_order(_received(met, arrived[-1])))
-        rows = orders_of.until_last_fill(orders_of.totals(pl.concat(done)), CARRIED)
+        rows = orders_of.until_last_fill(orders_of.totals(pl.concat(done)), self.orders, CARRIED)
         names = pl.Series([key[0] for key in chunk], dtype=self.orders.schema["symbol"])
         orders = self.orders.filter(pl.col("symbol").is_in(names.implode())).join(
             pl.concat(arrived), on="order_id", how="left", maintain_order="left"
@@ -147,7 +147,7 @@ def measured(prepared: Prepared) -> pl.LazyFrame:
     )
     urgent = prepared.orders.schema.get("urgency") is not None
     kappa = _kappa_t(pl.col("urgency")) if urgent else pl.lit(metrics.KAPPA_T)
-    closed = pl.col("kind").is_in([int(kind) for kind in events_of.CLOSING])
+    closed = orders_of.is_closed()
     efficiency = pl.col("z_cost").map_batches(_survival, pl.Float64, is_elementwise=True)
     return (
         rows.with_columns(*metrics.prices(), curve_share=share.clip(0.0, 1.0), kappa_t=kappa)

@@ -25,6 +25,7 @@ from bytewax.testing import run_main
 from benchmarks.batch_polars import Session
 from benchmarks.per_event_metrics import measure
 from benchmarks.per_event_state import (
+    MARK,
     Row,
     apply_tick,
     due_marks,
@@ -154,8 +155,8 @@ def flow_of(
     def take(order: Row | None, value: tuple[Row, Row]) -> tuple[Row, list[Row]]:
         event, met = value
         order = order or new_order()
-        if event["type"] != "mark" and not fold(order, event, met):
-            return order, []
+        if event["type"] != MARK:
+            fold(order, event, met)
         return order, [measure(order, event, met, known[order["accepted"]["symbol"]])]
 
     flow = Dataflow("per_event")

@@ -3,11 +3,12 @@
 import math
 from typing import Any
 
-from benchmarks.per_event_state import ENDS, MARK, Row, in_window, mid_of, share_done, sigma_at
+from benchmarks.per_event_state import MARK, Row, in_window, mid_of, share_done, sigma_at
 
 KAPPA_T = 3.0
 _CODES = {"order_accepted": 1, "order_cancelled": 5, "order_rejected": 7, "order_expired": 8,
-          "order_filled": 12, MARK: 40}  # fmt: skip
+          "order_filled": 12, "route_sent": 20, "route_acknowledged": 21, "route_cancelled": 24,
+          MARK: 40}  # fmt: skip
 Number = float | None
 
 
@@ -31,7 +32,7 @@ def measure(order: Row, event: Row, met: Row, reference: Row) -> Row:
     now, total, q, n = event["ts_event"], said["order_qty"], order["q"], order["n"]
     order["seq"] += 1
     end_ts, end = now, met
-    if event["type"] in ENDS and order["last"]:
+    if (order["closed"] or q >= total) and order["last"]:
         end_ts, end = order["last"]
     arrival = mid_of(arrival_met["bid"], arrival_met["ask"])
     average = over(n, q)

@@ -87,8 +87,8 @@ def new_order() -> Row:
     }  # fmt: skip
 
 
-def fold(order: Row, event: Row, met: Row) -> bool:
-    """Take one event of the order; whether it makes a row."""
+def fold(order: Row, event: Row, met: Row) -> None:
+    """Take one event of the order."""
     kind = event["type"]
     if kind == "order_accepted":
         order.update(accepted=event, met=met, side=1.0 if event["side"].startswith("BUY") else -1.0)
@@ -104,7 +104,6 @@ def fold(order: Row, event: Row, met: Row) -> bool:
         order["routed"] -= event["leaves_qty"]
     elif kind in ENDS:
         order["closed"] = True
-    return not kind.startswith("route_")
 
 
 def _fold_fill(order: Row, event: Row, met: Row) -> None:

@@ -12,6 +12,7 @@ from domain.vocabulary import EventKind
 WINDOW_NS = 60 * 10**9
 _SAME_PRICE = 1e-9
 _is_fill = pl.col("kind") == EventKind.ORDER_FILLED
+is_route = pl.col("kind").is_between(int(SENT), int(EventKind.ROUTE_CANCELLED))
 
 
 def by_order(rows: pl.DataFrame) -> pl.DataFrame:
@@ -33,13 +34,16 @@ def totals(rows: pl.DataFrame) -> pl.DataFrame:
 
     Sums are named for what they add up; `quoted_…` and `mid_notional` are over fills that met a
     valid quote, `capture…` over those whose quote was not locked. `window_qty` and
-    `window_notional` are of the 60 s through the row. Rows of routes are dropped, their
-    quantities kept in the sums of the rows after them.
+    `window_notional` are of the 60 s through the row. Own prints and the routes of children
+    have no row above them, their quantities are kept in the sums of the rows after them.
     """
     terms = {**_terms(), **_receipt_terms(rows.columns), **_own_terms(rows.columns)}
     spent = [name for name in SPENT if name in rows.columns]
+    inner = pl.col("kind") == EventKind.OWN_PRINT
+    if "leaf" in rows.columns:
+        inner |= is_route & (pl.col("leaf") != pl.col("order_id"))
     rows = rows.with_columns(
-        value.fill_null(0.0).alias(name) for name, value in terms.items()
+        *(value.fill_null(0.0).alias(name) for name, value in terms.items()), inner=inner
     ).drop(spent)
     rows = rows.with_columns(
         *(pl.col(name).cum_sum().over("order_id") for name in terms),
@@ -47,8 +51,7 @@ def totals(rows: pl.DataFrame) -> pl.DataFrame:
     )
     if "limit_px" in rows.columns:
         rows = rows.with_columns(_amended()).drop("order_qty", "limit_px")
-    inner = (pl.col("kind") >= SENT) & (pl.col("kind") != EventKind.MARK)
-    rows = _with_window(rows).filter(~inner)
+    rows = _with_window(rows).filter(~pl.col("inner")).drop("inner")
     return rows.with_columns(seq=pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over("order_id"))
 
 
@@ -141,17 +144,28 @@ def _with_window(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def until_last_fill(rows: pl.DataFrame, stamps: tuple[str, ...]) -> pl.DataFrame:
-    """End the window of orders that closed without a fill at their last one.
+def is_closed() -> pl.Expr:
+    """Whether a row's order is closed by something else than a fill of this row."""
+    after = is_route & (pl.col("ts_event") >= pl.col("closed_ts"))
+    return pl.col("kind").is_in([int(kind) for kind in CLOSING]) | after.fill_null(value=False)
 
-    Adds `end_ts` and `vol_now`, which do and do not end there, and gives closing rows the
-    last fill's values of `stamps`.
+
+def until_last_fill(
+    rows: pl.DataFrame, orders: pl.DataFrame, stamps: tuple[str, ...]
+) -> pl.DataFrame:
+    """End the window of orders that are closed at their last fill.
+
+    Adds `end_ts` and `vol_now`, which do and do not end there, and gives the rows that close
+    an order, or come after, the last fill's values of `stamps`.
     """
-    closing = pl.col("kind").is_in([int(kind) for kind in CLOSING])
-    rows = rows.with_columns(end_ts="ts_event", vol_now="vol_close")
+    ends = orders.select("order_id", "closed_ts")
+    rows = rows.join(ends, on="order_id", how="left", maintain_order="left")
+    rows = rows.with_columns(end_ts="ts_event", vol_now="vol_close", closing=is_closed())
+    closing = pl.col("closing")
+    rows = rows.drop("closed_ts")
     closed = rows.filter(closing)
     if closed.is_empty():
-        return rows
+        return rows.drop("closing")
     names = ("end_ts", *stamps)
     last = (
         rows.filter(_is_fill)
@@ -162,4 +176,4 @@ def until_last_fill(rows: pl.DataFrame, stamps: tuple[str, ...]) -> pl.DataFrame
     closed = closed.join(last, on="order_id", how="left").with_columns(
         pl.coalesce(f"last_{name}", name).alias(name) for name in names
     )
-    return pl.concat([rows.filter(~closing), closed.select(rows.columns)])
+    return pl.concat([rows.filter(~closing), closed.select(rows.columns)]).drop("closing")

@@ -44,9 +44,20 @@ class Batch:
     names: dict[int, str] = field(default_factory=dict)
     references: list[bytes] = field(default_factory=list)
     """JSON of reference and control records, which every group reads."""
+    told: list[int] = field(default_factory=list)
+    """Newest clock of the batch before each of these; missing, `watermark` stands for it."""
     dead: list[DeadLetter] = field(default_factory=list)
     watermark: int = NO_TIME
     ended: bool = False
+
+    def records_since(self, watermark: int) -> list[tuple[int, bytes]]:
+        """(effective time, JSON) of each record; `watermark` is the partition's before this batch.
+
+        So a record is known from its own place among the clocks, however batches are cut.
+        """
+        told = self.told or [self.watermark] * len(self.references)
+        pairs = zip(told, self.references, strict=True)
+        return [(max(clock, watermark), raw) for clock, raw in pairs]
 
 
 @dataclass(frozen=True, slots=True)

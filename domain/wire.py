@@ -119,6 +119,7 @@ class RowBuilder:
         self._details: list[dict[str, Any]] = []
         self._names: dict[int, str] = {}
         self._references: list[bytes] = []
+        self._told: list[int] = []
         self._dead: list[DeadLetter] = []
         self.clock = NO_TIME
         """Newest clock message seen since the last batch."""
@@ -160,6 +161,7 @@ class RowBuilder:
             if topic is Topic.REFERENCE:
                 decode_reference(raw)
             self._references.append(raw)
+            self._told.append(self.clock)
         else:
             self.add_order(_decode(_ORDER, raw), ts=ts, ingest=ingest)
 
@@ -300,6 +302,7 @@ class RowBuilder:
             details=_rows(DETAIL, self._details),
             names=self._names,
             references=self._references,
+            told=self._told,
             dead=self._dead,
             watermark=self.clock,
         )

@@ -69,9 +69,13 @@ def split_batches(
     parts: dict[int, list[Batch]] = {
         g: [] for source in {batch.source for batch in batches} for g in fed[source]
     }
+    before: dict[int, int] = {}
     for batch in batches:
+        if batch.references and batch.told:
+            batch.told = [max(told, before.get(batch.source, told)) for told in batch.told]
         if len(batch.market) or len(batch.events) or batch.references:
             _deal(batch, fed[batch.source], groups, parts)
+        before[batch.source] = batch.watermark
     return [(GROUP_KEYS[g], Arrivals(g, progress, parts[g])) for g in sorted(parts)]
 
 
@@ -91,6 +95,7 @@ def _deal(batch: Batch, fed: range, groups: int, parts: dict[int, list[Batch]]) 
                 market=ticks,
                 events=rows,
                 references=batch.references,
+                told=batch.told,
                 watermark=batch.watermark,
                 ended=batch.ended,
             )

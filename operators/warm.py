@@ -15,6 +15,7 @@ from operators.orders.logic import OrderLogic
 from operators.split import groups_fed, route_to_orders, split_batches
 
 _START = 1_000_000_000 * SECOND
+_REPUBLISH = b'{"type":"status_republish_requested"}'
 _INPUTS = (Input(0, Topic.MARKET_DATA, 0), Input(1, Topic.ORDERS, 0))
 
 
@@ -42,14 +43,12 @@ def warm_kernels() -> None:
             stages.setdefault(key, OrderLogic(OrderSettings(evict_after_ns=0), None))
             list(stages[key].on_batch([piece])[0])
 
-    orders.references = [
-        b'{"type":"monitoring_started","order_id":"P","real_time_updates":true}',
-        b'{"type":"status_republish_requested"}',
-    ]
+    orders.references = [b'{"type":"monitoring_started","order_id":"P","real_time_updates":true}']
     push(orders)
     for key, logic in markets.items():
         deliver([(key, out) for out in logic.on_notify()[0]])
     push(market)
+    push(Batch(1, watermark=_START + 9 * SECOND, references=[_REPUBLISH]))
     for seconds in (70, 200, 1000):
         for source in (0, 1):
             push(Batch(source, watermark=_START + seconds * SECOND))
@@ -97,6 +96,7 @@ def _messages() -> tuple[Batch, Batch]:
     say("fill_busted", 5, "C", exec_ref_id="e3.0")
     say("order_cancelled", 6, "C")
     say("order_cancelled", 7, "P")
+    say("order_filled", 8, "N", exec_id="n", last_qty=1.0, last_px=10.0)
     batches = (market.build(), orders.build())
     for batch in batches:
         rows = batch.market if len(batch.market) else batch.events

@@ -95,9 +95,9 @@ class NdjsonReader:
                 if mine if found is None else found is topic:
                     builder.refuse(event, refused, position=where, partition=0, ts=NO_TIME)
             elif found is topic or (found is None and mine):
-                builder.add_json(event, position=where, partition=0, ts=NO_TIME, ingest=NO_TIME)
                 if topic in _TIMELESS:
                     builder.clock = max(builder.clock, _time_of(event))
+                builder.add_json(event, position=where, partition=0, ts=NO_TIME, ingest=NO_TIME)
             elif found is None:
                 builder.clock = max(builder.clock, _time_of(event))
 

@@ -142,10 +142,10 @@ class MarketLogic(StatefulBatchLogic[Arrivals, Stamped, Any]):
             if not self._knows_calendars:
                 self._take_early(arrived, out)
                 continue
-            for source, watermark, ended in arrived.progress:
-                self._note_progress(source, watermark, ended)
             for batch in arrived.batches:
                 self._take(batch, out)
+            for source, watermark, ended in arrived.progress:
+                self._note_progress(source, watermark, ended)
         self._release(out)
         return [out], False
 
@@ -154,24 +154,24 @@ class MarketLogic(StatefulBatchLogic[Arrivals, Stamped, Any]):
         silent = [Batch(i, watermark=w, ended=ended) for i, w, ended in arrived.progress]
         for batch in (*arrived.batches, *silent):
             if self._knows_calendars or batch.source not in self.market_inputs:
-                self._note_progress(batch.source, batch.watermark, batch.ended)
                 self._take(batch, out)
             else:
                 self._early.append(batch)
             self._knows_calendars = all(i in self.watermarks for i in self.reference_inputs)
             if self._early and self._knows_calendars:
                 for early in self._early:
-                    self._note_progress(early.source, early.watermark, early.ended)
                     self._take(early, out)
                 self._early = []
 
     def _take(self, batch: Batch, out: Stamped) -> None:
         if batch.references:
+            records = batch.records_since(self.watermarks.get(batch.source, NO_TIME))
             self._learn_calendars(batch.references)
-            for raw in batch.references:
-                self.live.take(raw, batch.watermark)
+            for known, raw in records:
+                self.live.take(raw, known)
             if self.group == 0:
-                out.references.extend((batch.watermark, raw) for raw in batch.references)
+                out.references.extend(records)
+        self._note_progress(batch.source, batch.watermark, batch.ended)
         if len(batch.market):
             self._fold_market(batch.market)
         if len(batch.events):

@@ -107,7 +107,6 @@ def reset_own(order: Row) -> None:
     order.reported_cum_qty = np.nan
     order.reported_avg_px = np.nan
     order.removed_qty = 0.0
-    order.routed_qty = 0.0
     order.ack_ms_sum = 0.0
     order.acks = 0
     order.final_mid = np.nan

@@ -1,5 +1,6 @@
 """One group of orders: its tables, what they are called, and the rows they give."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,7 @@ from operators.orders.curves import reference_table
 from operators.orders.evict import close_gaps, stale_families
 from operators.orders.fold import index_tables
 from operators.orders.layout import HORIZON_SUMS, HORIZONS_KEPT, blank_orders
+from operators.orders.numbering import write_unshown
 from operators.orders.process import MOST_ROWS, list_taken, process
 from operators.orders.records import (
     count_fills,
@@ -169,28 +171,63 @@ class OrderGroup:
 
     def statuses(self) -> Rows:
         """The status of every order, with no new number."""
-        slots = np.arange(int(self.tables.used[ORDERS]))
+        slots = self._in_order(np.arange(int(self.tables.used[ORDERS])))
         status = np.empty(len(slots), STATUS)
-        write_statuses(self.tables, self._references, slots, status.view(STATUS_IN_KERNELS))
+        for part in self._by_references(slots):
+            out = status[part].view(STATUS_IN_KERNELS)
+            write_statuses(self.tables, self._references, slots[part], out)
         return Rows(status=status, status_venues=self._venues_of(slots), names=self.names)
 
-    def records(self, slots: np.ndarray, now: int) -> Rows:
-        """The whole records of some orders and their executions, as of UNIX ns `now`."""
-        self._refresh_references(now)
+    def records(self, slots: np.ndarray) -> Rows:
+        """The whole records of some orders and their executions.
+
+        An order that changed since its last numbered row gets one more, so that its record
+        says nothing that its statuses did not.
+        """
+        slots = self._in_order(slots)
+        status = self._unshown(slots)
         orders = np.empty(len(slots), ORDER)
         fills = np.empty(count_fills(self.tables, slots), FILL)
-        write_records(
-            self.tables, self._references, slots, orders.view(ORDER_IN_KERNELS),
-            fills.view(FILL_IN_KERNELS), self._horizon_sums, self._total,
-            int(Reason.UNOBSERVED),
-        )  # fmt: skip
+        written = 0
+        for part in self._by_references(slots):
+            written += write_records(
+                self.tables, self._references, slots[part], orders[part].view(ORDER_IN_KERNELS),
+                fills[written:].view(FILL_IN_KERNELS), self._horizon_sums, self._total,
+                int(Reason.UNOBSERVED),
+            )  # fmt: skip
         return Rows(
-            orders=orders, order_venues=self._venues_of(slots), fills=fills, names=self.names
-        )
+            status=status.status, status_venues=status.status_venues, orders=orders,
+            order_venues=self._venues_of(slots), fills=fills, names=self.names,
+        )  # fmt: skip
 
-    def all_records(self, now: int) -> Rows:
+    def _unshown(self, slots: np.ndarray) -> Rows:
+        slots = slots[self.tables.orders["unshown"][slots] != 0]
+        status = np.empty(len(slots), STATUS)
+        for part in self._by_references(slots):
+            out = status[part].view(STATUS_IN_KERNELS)
+            write_unshown(self.tables, self._references, slots[part], out)
+        return Rows(status=status, status_venues=self._venues_of(slots))
+
+    def _in_order(self, slots: np.ndarray) -> np.ndarray:
+        """Orders by when their newest row was known, so that few parts share references."""
+        return slots[np.argsort(self.tables.orders["now_known"][slots], kind="stable")]
+
+    def _by_references(self, slots: np.ndarray) -> Iterator[slice]:
+        """The parts of orders whose newest rows met the same reference numbers.
+
+        The numbers are those of this group while the part is in hand.
+        """
+        known = self.tables.orders["now_known"][slots]
+        begin = 0
+        while begin < len(slots):
+            self._refresh_references(int(known[begin]))
+            end = int(np.searchsorted(known, self._references_until, side="left"))
+            yield slice(begin, end)
+            begin = end
+
+    def all_records(self) -> Rows:
         """The records of every order."""
-        return self.records(np.arange(int(self.tables.used[ORDERS])), now)
+        return self.records(np.arange(int(self.tables.used[ORDERS])))
 
     def _venues_of(self, slots: np.ndarray) -> Venues:
         room = 4 * len(slots) + 16
@@ -217,7 +254,7 @@ class OrderGroup:
         self._evicted_before = before
         out: Rows | None = None
         if leaving:
-            out = self.records(np.flatnonzero(gone), before + self.settings.evict_after_ns)
+            out = self.records(np.flatnonzero(gone))
             self._close_gaps(gone)
         self._forget_names(held)
         return out

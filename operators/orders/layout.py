@@ -34,7 +34,7 @@ ORDER_STATE = np.dtype(
         ("reported_cum_qty", "f8"),
         ("reported_avg_px", "f8"),
         ("removed_qty", "f8"),  # busted since the counterparty last said its total
-        ("routed_qty", "f8"),
+        ("now_market_seq", "i8"),  # which of the market's rows of `now_ts` were met
         ("ack_ms_sum", "f8"),
         ("final_mid", "f8"),  # mid when the order was cancelled or expired
         # The market at arrival.
@@ -91,7 +91,8 @@ ORDER_STATE = np.dtype(
         ("several_symbols", "u1"),
         ("reuses", "u1"),  # several fills have one execution id
         ("below", "u1"),  # generations of children
-        ("reserved", "u1", (2,)),
+        ("unshown", "u1"),  # something changed since the last numbered row
+        ("restated", "u1"),  # a row changed what was said before
     ]
 )
 
@@ -192,10 +193,11 @@ def _blank_order() -> np.ndarray:
     out = np.zeros(1, ORDER_STATE)
     for name in ORDER_STATE.names or ():
         base = ORDER_STATE[name].base
-        if base.kind == "f" and name not in {"removed_qty", "routed_qty", "ack_ms_sum"}:
+        if base.kind == "f" and name not in {"removed_qty", "ack_ms_sum"}:
             out[name] = np.nan
         elif name.endswith("_ts") or name in {"now_known"}:
             out[name] = NO_TIME
+    out["now_market_seq"] = -1
     for name in (
         "first",
         "last",

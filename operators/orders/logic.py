@@ -116,7 +116,7 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
         if watermark == END_OF_TIME:
             if not self.finished and end < END_OF_TIME:
                 self.finished = True
-                out.append(self.group.all_records(end))
+                out.append(self.group.all_records())
         elif watermark > NO_TIME and watermark >= self.next_eviction:
             if self.next_eviction != NO_TIME:
                 gone = self.group.evict(watermark - self.settings.evict_after_ns, self.pending)

@@ -13,6 +13,7 @@ from operators.market.release import next_mark_after
 from operators.orders.fold import add_own_print, adopt, fold_one, is_closed, refold, target_of
 from operators.orders.keep import add_ref, keep, slot_of
 from operators.orders.measure import filled_qty, measure, state_of
+from operators.orders.numbering import count_event, see_market, write_numbered
 from operators.orders.records import write_known_fill
 from operators.orders.tables import MOST_VENUES, Tables
 from operators.pieces import StampFlag
@@ -21,6 +22,7 @@ _FILLED = int(EventKind.ORDER_FILLED)
 _BUSTED = int(EventKind.FILL_BUSTED)
 _CORRECTED = int(EventKind.FILL_CORRECTED)
 _ROUTES = int(EventKind.ROUTE_SENT)
+_ACKNOWLEDGED = int(EventKind.ROUTE_ACKNOWLEDGED)
 _MARK = int(EventKind.MARK)
 _OWN_PRINT = int(EventKind.OWN_PRINT)
 _LATE = int(Anomaly.LATE)
@@ -30,7 +32,11 @@ _MS = 1_000_000
 MOST_ROWS = 8
 """Rows that one event may cause: its order's, and one for each generation above."""
 WAIT = 1
-"""Value of `later`: the row is not decided yet and comes again."""
+REPEATED = 2
+"""Values of `later`: the row is not decided yet and comes again, or it was there before."""
+TOUCHES = 1
+CLIMBS = 2
+"""How an event reaches the generations above its order."""
 
 
 @kernel
@@ -89,24 +95,6 @@ def apply_detail(tables: Tables, slot: int, ts: int, details: Table, source: int
 
 
 @kernel
-def see_market(order: Row, row: Row) -> None:
-    """Value the order from now on with the market of this row, unless it knows a newer one."""
-    if row.ts_event < order.now_ts:
-        return
-    order.now_ts = row.ts_event
-    order.now_bid = row.bid
-    order.now_ask = row.ask
-    order.now_quote_ts = row.quote_ts
-    order.now_vol = row.vol_close
-    order.now_pv = row.pv_close
-    order.now_mid_s = row.mid_s
-    order.now_open_s = row.open_s
-    order.now_open_px = row.open_px
-    order.now_session_x = row.session_x
-    order.now_flags = row.stamp_flags
-
-
-@kernel
 def _describe(order: Row, event: Row) -> None:
     """What any event may say of the order itself."""
     if order.side == 0:
@@ -119,33 +107,13 @@ def _describe(order: Row, event: Row) -> None:
 
 
 @kernel
-def take_event(
-    tables: Tables, slot: int, event: Row, details: Table, terms: Table
-) -> tuple[Any, ...]:
-    """Fold one final event. Returns (its row, restated): the row is −1 for a repeat."""
-    order = tables.orders[slot]
-    _describe(order, event)
-    if event.flags & HAS_DETAIL:
-        apply_detail(tables, slot, event.ts_event, details, event.source, event.pos)
-    if event.parent != 0 and event.parent != event.order and order.parent_slot < 0:
-        adopt(tables, slot, event.parent, event.root)
-        order = tables.orders[slot]
-    at, tail = keep(tables, slot, event)
-    if at < 0:
-        return at, False
-    order.events += 1
-    order.kind = event.kind
-    order.ts_ingest = max(order.ts_ingest, event.ts_ingest)
-    order.now_known = max(order.now_known, event.t_eff)
-    see_market(order, event)
-    rewrites = event.kind == _BUSTED or event.kind == _CORRECTED
-    if rewrites:
-        order.rewrites = 1
-    is_fill = event.kind == _FILLED
-    ancestor = order.parent_slot
+def _meet_event(tables: Tables, slot: int, event: Row, at: int) -> None:
+    """What every generation above an order learns of an event, whether it gives a row or not."""
+    is_execution = event.kind == _FILLED and tables.orders[slot].agg < 0
+    ancestor = tables.orders[slot].parent_slot
     while ancestor >= 0:
         above = tables.orders[ancestor]
-        if is_fill and order.agg < 0:
+        if is_execution:
             add_ref(tables, ancestor, at)
         if above.symbol == 0:
             above.symbol = event.symbol
@@ -153,15 +121,38 @@ def take_event(
             above.side_code = event.side_code
         if above.symbol != event.symbol:
             above.several_symbols = 1
-        else:
-            see_market(above, event)
         above.phase_ms = event.phase
-        above.now_known = max(above.now_known, event.t_eff)
-        above.ts_ingest = max(above.ts_ingest, event.ts_ingest)
-        if is_fill or rewrites:
-            above.events += 1
-            above.kind = event.kind
         ancestor = above.parent_slot
+
+
+@kernel
+def take_event(
+    tables: Tables, slot: int, event: Row, details: Table, terms: Table
+) -> tuple[Any, ...]:
+    """Fold one final event. Returns (its row, restated, reach): the row is −1 for a repeat.
+
+    `reach` is CLIMBS where it changed what the generations above have traded, TOUCHES where it
+    changed something else of them, or 0.
+    """
+    order = tables.orders[slot]
+    adopted = False
+    if event.parent != 0 and event.parent != event.order and order.parent_slot < 0:
+        adopt(tables, slot, event.parent, event.root)
+        order = tables.orders[slot]
+        adopted = order.parent_slot >= 0
+    at, tail = keep(tables, slot, event)
+    if at < 0:
+        return at, False, TOUCHES if adopted else 0
+    _describe(order, event)
+    if event.flags & HAS_DETAIL:
+        apply_detail(tables, slot, event.ts_event, details, event.source, event.pos)
+    count_event(order, event)
+    see_market(order, event)
+    rewrites = event.kind == _BUSTED or event.kind == _CORRECTED
+    if rewrites:
+        order.rewrites = 1
+    is_fill = event.kind == _FILLED
+    _meet_event(tables, slot, event, at)
     again = not tail or (order.rewrites and (is_fill or rewrites))
     if again:
         refold(tables, slot, terms)
@@ -169,7 +160,12 @@ def take_event(
         fold_one(tables, slot, at, terms)
     if event.stamp_flags & _STAMPED_LATE:
         order.flags |= _LATE
-    return at, again
+    if is_fill or rewrites:
+        return at, again, CLIMBS
+    if again or adopted:
+        return at, again, CLIMBS if filled_qty(tables, slot) > 0.0 else TOUCHES
+    changes_routed = event.kind >= _ROUTES and event.kind != _ACKNOWLEDGED
+    return at, again, TOUCHES if changes_routed else 0
 
 
 @kernel
@@ -184,13 +180,38 @@ def _execution_of(tables: Tables, slot: int, at: int) -> Any:
 
 
 @kernel
-def _held(event: Row, watermark: int, interval_ns: int) -> bool:
+def _held(event: Row, phase_ms: int, watermark: int, interval_ns: int) -> bool:
     """Whether a mark of the family, due before the event, is not decided yet."""
     if event.t_eff < watermark:
         return False
     if watermark == NO_TIME:
         return True
-    return next_mark_after(watermark - 1, event.phase, interval_ns) < event.t_eff
+    return next_mark_after(watermark - 1, phase_ms, interval_ns) < event.t_eff
+
+
+@kernel
+def _concerns(tables: Tables, slot: int, event: Row, reach: int) -> bool:
+    """Take an event of a descendant over; whether it gives a row.
+
+    While an order is open, its next row or mark is soon enough for what is not traded.
+    """
+    order = tables.orders[slot]
+    gives_row = reach == CLIMBS or is_closed(state_of(order, filled_qty(tables, slot)))
+    if gives_row:
+        count_event(order, event)
+    is_news = reach == CLIMBS and event.kind != _OWN_PRINT
+    if order.symbol == event.symbol and (is_news or order.now_ts == NO_TIME):
+        see_market(order, event)
+        order.now_known = max(order.now_known, event.t_eff)
+    return gives_row
+
+
+@kernel
+def _leave_unshown(tables: Tables, slot: int) -> None:
+    """Note for an order and every generation above that their next rows bring news."""
+    while slot >= 0:
+        tables.orders[slot].unshown = 1
+        slot = tables.orders[slot].parent_slot
 
 
 @kernel
@@ -257,7 +278,13 @@ def process(
             if waits:
                 later[i] = WAIT
                 continue
-        if row.kind < _MARK and _held(row, watermark, interval_ns):
+        phase = row.phase
+        if row.kind == _OWN_PRINT:
+            slot = find(tables.order_table, row.order)
+            if slot < 0:
+                continue
+            phase = tables.orders[slot].phase_ms
+        if row.kind != _MARK and _held(row, phase, watermark, interval_ns):
             later[i] = WAIT
             holding[held] = row.root
             held += 1
@@ -280,46 +307,53 @@ def process(
             see_market(order, row)
             order.now_known = max(order.now_known, row.t_eff)
             status = out[count]
-            measure(tables, references, slot, status)
+            since = (row.t_eff - (np.int64(row.phase) * _MS) % row_interval_ns) % row_interval_ns
+            if since == 0 and not only_shows:
+                write_numbered(tables, references, slot, False, status)
+            else:
+                order.unshown = 1
+                measure(tables, references, slot, status)
             status.kind = _MARK
-            phase = (np.int64(row.phase) * _MS) % row_interval_ns
             if only_shows:
                 tables.orders[slot] = spare[0]
-            elif (row.t_eff - phase) % row_interval_ns == 0:
-                order.row_seq += 1
-                status.numbered = 1
-            status.seq = order.row_seq
             _write_venues(tables, slot, count, venue_start, venue_key, venue_qty)
             count += 1
             continue
+        restated = False
         if row.kind == _OWN_PRINT:
             slot = find(tables.order_table, row.order)
-            if slot >= 0:
-                add_own_print(tables, slot, row.pos, row.source, row.last_qty, row.last_px)
-            continue
-        slot = slot_of(tables, row.order, row.root)
-        at, restated = take_event(tables, slot, row, details, terms)
-        if at < 0 or row.kind >= _ROUTES:
-            later[i] = 0 if at >= 0 else 2
-            continue
-        climbs = row.kind == _FILLED or row.kind == _BUSTED or row.kind == _CORRECTED
-        execution = _execution_of(tables, slot, at)
-        if execution >= 0:
-            write_known_fill(tables, execution, restated, fills[n_fills], total)
-            n_fills += 1
+            if not add_own_print(tables, slot, row.pos, row.source, row.last_qty, row.last_px):
+                continue
+            count_event(tables.orders[slot], row)
+            reach = CLIMBS
+        else:
+            slot = slot_of(tables, row.order, row.root)
+            at, restated, reach = take_event(tables, slot, row, details, terms)
+            if at < 0:
+                later[i] = REPEATED
+                if reach != 0:
+                    _leave_unshown(tables, tables.orders[slot].parent_slot)
+                continue
+            execution = _execution_of(tables, slot, at)
+            if execution >= 0:
+                write_known_fill(tables, execution, restated, fills[n_fills], total)
+                n_fills += 1
+        leaf = slot
         for _ in range(MOST_ROWS):
             if slot < 0:
                 break
             order = tables.orders[slot]
-            order.row_seq += 1
+            if slot != leaf and not _concerns(tables, slot, row, reach):
+                order.unshown = 1
+                slot = order.parent_slot
+                continue
             status = out[count]
-            measure(tables, references, slot, status)
-            status.ts = row.ts_event
-            status.numbered = 1
-            status.restated = 1 if restated else 0
+            write_numbered(tables, references, slot, restated, status)
+            if row.kind != _OWN_PRINT:
+                status.ts = row.ts_event
             _write_venues(tables, slot, count, venue_start, venue_key, venue_qty)
             count += 1
-            slot = order.parent_slot if climbs else -1
+            slot = order.parent_slot if reach != 0 else -1
     return rows.shape[0], count, n_fills, held
 
 

@@ -85,6 +85,7 @@ def measure_record(
     measure(tables, references, slot, row)
     m, r = row.metrics, row.reasons
     order = tables.orders[slot]
+    row.restated = order.restated
     parent = order.agg >= 0
     sums = tables.agg_sums[order.agg] if parent else tables.sums[slot]
     sum_horizons(tables, slot, horizons)

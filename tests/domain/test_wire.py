@@ -406,3 +406,18 @@ def test_the_numbers_of_the_wire_are_those_of_the_vocabulary():
     assert kinds == {t: np.uint8(k) for t, k in ORDER_EVENT_TYPES.items()}
     assert EventKind.ORDER_FILLED in ORDER_EVENT_TYPES.values()
     assert MarketKind.QUOTE == 1
+
+
+def test_a_record_is_known_from_its_own_place_among_the_clocks():
+    clock = b'{"type":"clock","ts_event":"2026-11-20T14:30:0%dZ"}'
+    record = b'{"type":"status_republish_requested"}'
+    builder = RowBuilder(Topic.CONTROL, 3)
+    for raw in (record, clock % 1, record, clock % 2, record, clock % 5):
+        builder.add_json(raw, position="1", partition=0, ts=NO_TIME, ingest=NO_TIME)
+    start = parse_rfc3339("2026-11-20T14:30:00Z")
+
+    whole = builder.build()
+
+    for before, known in ((NO_TIME, (NO_TIME, 1, 2)), (start + 10**9, (1, 1, 2))):
+        expected = [k if k == NO_TIME else start + k * 10**9 for k in known]
+        assert whole.records_since(before) == [(k, record) for k in expected]

@@ -438,13 +438,15 @@ def test_a_detail_that_is_not_there_changes_nothing(quoted, lab):
     assert lab.last_status(desk.rows)["desk"] == 0
 
 
-def test_only_routes_waiting_show_no_row(quoted, lab):
+def test_a_waiting_route_shows_its_order(quoted, lab):
     quoted.say("route_sent", 1, route_id="r", order_qty=10.0)
     desk = lab.Desk()
     ingest = lab.T0 + 2 * SECOND
     desk.push(lab.effective(quoted.batch(2, quoted.routes, ingest=ingest)))
 
-    assert not len(lab.statuses(desk.wait()))
+    [row] = lab.statuses(desk.wait())
+
+    assert (row["provisional"], row["routed_qty"], row["state"]) == (1, 10.0, OrderState.UNKNOWN)
 
 
 def test_a_group_without_word_from_every_symbol_group_decides_nothing():

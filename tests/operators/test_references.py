@@ -200,3 +200,23 @@ def test_a_record_on_the_topic_is_known_from_its_own_place_in_time(tape, lab):
     by_fill = results[0][results[0]["last_qty"] == 100]
     assert np.isnan(by_fill["risk_bps"][by_fill["ts"] < OPEN + 1500 * SECOND]).all()
     assert not np.isnan(by_fill["risk_bps"][by_fill["ts"] > OPEN + 1500 * SECOND]).any()
+
+
+def test_a_record_is_measured_with_the_numbers_of_its_last_status(tape, lab):
+    morning(tape, lab)
+    inputs = (*lab.INPUTS, Input(3, Topic.REFERENCE, 0))
+    later = OPEN + 9000 * SECOND
+    records = [
+        b'{"type":"reference","symbol":"X","adv_qty":%d,"sigma_daily_bps":150,"spread_bps":2,'
+        b'"tick":0.01,"calendar":"XNYS","effective_from":"%s"}' % (adv, format_rfc3339(t).encode())
+        for adv, t in ((1_000_000, OPEN), (9_000_000, later))
+    ]
+    desk = lab.Desk(MarketSettings(inputs, default_calendar="XNYS"))
+    whole = tape.batches()
+    desk.push(Batch(3, references=records, watermark=OPEN, ended=True), *whole[:-1])
+    desk.push(Batch(2, watermark=later + SECOND, ended=True))
+
+    last = lab.finals(desk.rows)
+    for order, record in lab.records(desk.rows).items():
+        status = last[last["order"] == order][-1]
+        assert record["expected_cost_bps"] == status["expected_cost_bps"] > 0

@@ -183,8 +183,9 @@ def test_marks_lie_at_the_familys_own_phase_and_stop_with_the_input(tape, run, l
 
     marks = rows[(rows["kind"] == EventKind.MARK) & (rows["order"] == key_of("P"))]
 
-    assert len(marks) == 6
-    assert set(np.diff(marks["ts"])) == {5 * SECOND}
+    # The last one comes again, numbered, beside the record.
+    assert len(np.unique(marks["ts"])) == 6
+    assert set(np.diff(np.unique(marks["ts"]))) == {5 * SECOND}
     child = rows[(rows["kind"] == EventKind.MARK) & (rows["order"] == key_of("C"))]
     assert set(child["ts"]) <= set(marks["ts"])
     assert marks["ts"].max() <= lab.T0 + 30 * SECOND

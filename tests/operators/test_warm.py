@@ -4,7 +4,7 @@ from numba.core.dispatcher import Dispatcher
 
 from operators import arrays
 from operators.market import live, release, tape
-from operators.orders import evict, fold, horizons, process, records, undo
+from operators.orders import evict, fold, horizons, numbering, process, records, undo
 from operators.warm import warm_kernels
 
 OUTERMOST = [
@@ -12,7 +12,8 @@ OUTERMOST = [
     release.match_own_prints, release.stamp_newest, release.drop_idle, process.process,
     evict.stale_families, evict.close_gaps, fold.index_tables, horizons.note_horizons,
     records.write_records, records.write_statuses, records.count_fills,
-    records.list_venues, undo.family_rows, live.live_marks, arrays.is_in_order,
+    records.list_venues, numbering.write_unshown, undo.family_rows, live.live_marks,
+    arrays.is_in_order,
 ]  # fmt: skip
 
 

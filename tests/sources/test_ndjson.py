@@ -184,8 +184,8 @@ def test_no_bytes_stop_the_reader(
     assert sum(len(b.events) for b in found) == 1
     told = [x for x in path.read_bytes().split(b"\n")[1:] if x.strip()]
     empty = sum(b"".join(x.split()) == b"[]" for x in told)
-    passed_on = sum(len(b.references) for b in found)
-    assert len([d for b in found for d in b.dead]) >= len(told) - empty - passed_on
+    taken = sum(len(b.references) for b in found)
+    assert len([d for b in found for d in b.dead]) >= len(told) - empty - taken
 
 
 def test_a_file_that_is_not_there_is_refused_in_words(tmp_path: Path) -> None:
