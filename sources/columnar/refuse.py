@@ -23,10 +23,16 @@ _TYPES = {**MARKET_EVENT_TYPES, **ORDER_EVENT_TYPES, **ROUTE_EVENT_TYPES}
 
 
 def refusal(
-    block: Block, row: int, topic: Topic, position: str, raw: Callable[[], bytes] | None
-) -> DeadLetter | None:
-    """Why a row cannot be taken, None if it can. `raw` gives its text, else its JSON is kept."""
+    block: Block, row: int, topic: Topic, position: str, raw: Callable[[], bytes] | None,
+    known: Refused | None = None,
+) -> DeadLetter | None:  # fmt: skip
+    """Why a row cannot be taken, None if it can; `known` is said rather than looked for.
+
+    `raw` gives the row's text, else its JSON is kept.
+    """
     record = _record(block, row)
+    if known is not None:
+        return _letter(record, known, topic, position, raw)
     try:
         for message in _messages(record):
             builder = RowBuilder(None)
