@@ -34,7 +34,7 @@ def refusal(
     if known is not None:
         return _letter(record, known, topic, position, raw)
     try:
-        for message in _messages(record):
+        for message in _messages(record, ticks="type" not in block.columns):
             builder = RowBuilder(None)
             if isinstance(message, MarketMessage):
                 builder.add_market(message)
@@ -82,10 +82,10 @@ def _time_text(value: Any) -> str:
     return str(value)
 
 
-def _messages(record: dict[str, Any]) -> list[MarketMessage | OrderMessage]:
-    """The events a row stands for. Raises Refused."""
-    kind = record.get("type")
-    if kind is None:
+def _messages(record: dict[str, Any], *, ticks: bool) -> list[MarketMessage | OrderMessage]:
+    """The events a row stands for; a row of ticks says no type. Raises Refused."""
+    kind = record.get("type", "")
+    if ticks:
         parts = [
             ("quote", ("bid", "ask", "bid_size", "ask_size")),
             ("trade", ("price", "size")),
