@@ -6,18 +6,23 @@ from typing import NamedTuple
 import numpy as np
 
 from domain.batch import Batch, DeadLetter
+from domain.errors import Refused
 from domain.instants import NO_TIME
+from domain.reasons import DeadLetterReason
 from domain.vocabulary import Topic
 from sources.ahead import InTime, Refusals
 from sources.columnar.block import Block
 from sources.columnar.convert import Names
-from sources.columnar.market import Rows, market_rows
+from sources.columnar.market import Doubts, Rows, market_rows
 from sources.columnar.orders import EXEC_NAMES, ORDER_NAMES, event_rows
 from sources.columnar.refuse import refusal
 from sources.reader import Cursor
 
 _DETAIL_NAMES = ("cl_ord_id", "broker", "algo", "strategy", "trader", "desk", "client", "currency")
 _MARKET_NAMES = ("symbol", "venue")
+_LOST = Refused(
+    DeadLetterReason.WRONG_TYPE, "a value of the row is not of the kind that its column holds"
+)
 
 
 class Part(NamedTuple):
@@ -75,29 +80,31 @@ class BatchMaker:
         batch = Batch(source=self._source)
         block, rows = part.block, part.rows
         if self._topic is Topic.MARKET_DATA:
-            batch.market, doubt = market_rows(block, rows, self._source, self._groups)
+            batch.market, doubts = market_rows(block, rows, self._source, self._groups)
         else:
             made = event_rows(block, rows, self._source, self._groups, ordinal)
-            batch.events, batch.details, doubt = made
-        doubt[list(ahead)] = True
-        if doubt.any():
-            kept = self._refuse(batch, part, doubt, ahead)
+            batch.events, batch.details, doubts = made
+        doubts.bad[list(ahead)] = True
+        if doubts.bad.any():
+            kept = self._refuse(batch, part, doubts, ahead)
             self._keep(batch, kept, ordinal)
             rows = np.arange(block.rows)[rows][kept]
         batch.dead = [*part.dead, *batch.dead]
         batch.names = self._names(block, rows)
         return batch
 
-    def _refuse(self, batch: Batch, part: Part, doubt: np.ndarray, ahead: Refusals) -> np.ndarray:
+    def _refuse(self, batch: Batch, part: Part, doubts: Doubts, ahead: Refusals) -> np.ndarray:
         """Which rows stay; letters of the others are added to the batch."""
         block, position, raw = part.block, part.position, part.raw
         numbers = np.arange(block.rows)[part.rows]
-        kept = np.ones(len(doubt), np.bool_)
+        kept = np.ones(len(numbers), np.bool_)
         letters: list[DeadLetter] = []
-        for i in np.flatnonzero(doubt).tolist():
+        for i in np.flatnonzero(doubts.bad).tolist():
             row = int(numbers[i])
             text = None if raw is None else (lambda at=row: raw(at))
             letter = refusal(block, row, self._topic, position(row), text, ahead.get(i))
+            if letter is None and doubts.lost[i]:
+                letter = refusal(block, row, self._topic, position(row), text, _LOST)
             if letter is not None:
                 kept[i] = False
                 letters.append(letter)

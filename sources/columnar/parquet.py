@@ -19,6 +19,7 @@ from domain.vocabulary import Topic
 from sources.ahead import last_instant
 from sources.columnar.batches import BatchMaker, Part, known_times
 from sources.columnar.block import TOPICS, Block
+from sources.columnar.convert import readable
 from sources.columnar.market import PRICES
 from sources.columnar.orders import EXEC_NAMES
 from sources.names import LateNames
@@ -65,11 +66,11 @@ class ParquetReader:
 
     @cached_property
     def _metadata(self) -> Any:
-        with self._readable():
+        with self._damage_in_words():
             return pq.read_metadata(self.path)
 
     @contextmanager
-    def _readable(self) -> Generator[None]:
+    def _damage_in_words(self) -> Generator[None]:
         try:
             yield
         except (OSError, pa.ArrowException) as error:
@@ -83,9 +84,9 @@ class ParquetReader:
             check_ticks(names, self.path)
             return (Topic.MARKET_DATA,)
         found: set[Topic] = set()
-        with self._readable(), self._open(["type"]) as file:
+        with self._damage_in_words(), self._open(["type"]) as file:
             for group in range(file.num_row_groups):
-                types = file.read_row_group(group, ["type"]).column(0).unique().to_pylist()
+                types = _one(file.read_row_group(group, ["type"]).column(0)).unique().to_pylist()
                 block = Block({"type": pa.array(types, pa.string())}, len(types))
                 codes = block.topic if block.topic is not None else []
                 found.update(TOPICS[code] for code in codes if code < len(TOPICS))
@@ -97,7 +98,7 @@ class ParquetReader:
         columns = [name for name in EXEC_NAMES if name in self._schema.names]
 
         def load() -> Iterator[Any]:
-            with self._readable(), self._open([]) as file:
+            with self._damage_in_words(), self._open([]) as file:
                 for group in range(file.num_row_groups if columns else 0):
                     table = file.read_row_group(group, columns)
                     yield from (_one(table.column(name)).unique() for name in columns)
@@ -134,12 +135,16 @@ class ParquetReader:
     def _last(self) -> int:
         return last_instant(known_times(self._blocks_of("type", "ts_event")))
 
-    def _blocks_of(self, *columns: str) -> Iterator[Block]:
+    def _blocks_of(self, *names: str) -> Iterator[Block]:
         """Some columns of the whole file, a little at a time."""
-        found = [name for name in columns if name in self._schema.names]
-        with self._readable(), self._open([name for name in found if name == "type"]) as file:
+        found = [name for name in names if name in self._schema.names]
+        with (
+            self._damage_in_words(),
+            self._open([name for name in found if name == "type"]) as file,
+        ):
             for rows in file.iter_batches(_FEW_ROWS, columns=found):
-                yield Block(dict(zip(rows.schema.names, rows.columns, strict=True)), rows.num_rows)
+                columns = map(readable, rows.columns)
+                yield Block(dict(zip(rows.schema.names, columns, strict=True)), rows.num_rows)
 
     def _block(self, group: int) -> Block:
         for wanted in (group, group + 1):
@@ -150,7 +155,7 @@ class ParquetReader:
         return self._blocks[group].result()
 
     def _load(self, group: int) -> Block:
-        with self._readable(), self._open(None) as file:
+        with self._damage_in_words(), self._open(None) as file:
             table = file.read_row_group(group)
         table = table.flatten().unify_dictionaries().combine_chunks()
         columns = {name: _one(table.column(name)) for name in table.column_names}
@@ -178,7 +183,9 @@ def check_ticks(names: set[str], path: Path) -> None:
 
 
 def _one(column: Any) -> Any:
-    """The column in one piece."""
+    """The column in one piece, its texts readable."""
     if column.num_chunks == 1:
-        return column.chunk(0)
-    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+        return readable(column.chunk(0))
+    if not column.num_chunks:
+        return pa.array([], column.type)
+    return readable(pa.concat_arrays(column.chunks))
