@@ -304,3 +304,131 @@ def _instant(text: str | None) -> int | None:
         return None if text is None else parse_rfc3339(text)
     except ValueError:
         return (1 << 63) - 1
+
+
+Tags = list[tuple[str, str]]
+
+
+def good_fix() -> list[Tags]:
+    """Ten messages of each of a thousand orders, five of them working at a time."""
+    found: list[tuple[int, Tags]] = []
+    start = parse_rfc3339("2026-11-20T14:30:00Z")
+    for order in range(GOOD // 10):
+        begin = start + order * SECOND // 2
+        found += [(begin + k * SECOND // 4 + order, _fix(order, k)) for k in range(10)]
+    found.sort(key=lambda pair: pair[0])
+    return [_timed(tags, t, number) for number, (t, tags) in enumerate(found)]
+
+
+def _fix(order: int, step: int) -> Tags:
+    """A new order, its acknowledgement, then fills; the last of odd orders cancels the rest."""
+    ids = [("11", f"C{order}"), ("55", "IBM"), ("54", "1" if order % 3 else "2"), ("38", "800")]
+    if step == 0:
+        return [("35", "D"), *ids, ("40", "2"), ("44", "10.5")]
+    cum = 100 * (step - 1)
+    report = [("35", "8"), *ids, ("37", f"B{order}"), ("17", f"E{order}.{step}")]
+    if step == 9 and order % 2:
+        return [*report, ("150", "4"), ("39", "4"), ("14", "700"), ("6", "10.25"), ("151", "0")]
+    if step == 1:
+        return [*report, ("150", "0"), ("39", "0"), ("14", "0"), ("6", "0"), ("151", "800")]
+    state = "2" if cum == 800 else "1"
+    return [*report, ("150", "F"), ("39", state), ("32", "100"), ("31", "10.25"),
+            ("14", str(cum)), ("6", "10.25"), ("151", str(800 - cum))]  # fmt: skip
+
+
+def _timed(tags: Tags, t: int, number: int) -> Tags:
+    kind, *rest = tags
+    desk, broker = ("DESK", "BROKER") if kind[1] == "D" else ("BROKER", "DESK")
+    stamp = _fix_time(t)
+    return [kind, ("49", desk), ("56", broker), ("34", str(number)), ("52", stamp), *rest,
+            ("60", stamp)]  # fmt: skip
+
+
+def _fix_time(t: int) -> str:
+    return format_rfc3339(t + 1_000_000).replace("-", "").replace("T", "-")[:21]
+
+
+def fix_line(tags: Tags) -> bytes:
+    """The message with right length and checksum."""
+    body = "".join(f"{tag}={value}\x01" for tag, value in tags).encode()
+    start = b"8=FIX.4.4\x019=%d\x01%s" % (len(body), body)
+    return start + b"10=%03d\x01" % (sum(start) % 256)
+
+
+def with_tags(tags: Tags, **values: str | None) -> Tags:
+    """The message with other values (`t38="5"`), or without where None."""
+    return [
+        (tag, str(values.get(f"t{tag}", value)))
+        for tag, value in tags
+        if values.get(f"t{tag}", value) is not None
+    ]
+
+
+def spoilt_fix(good: list[Tags], seed: int) -> list[Line]:
+    """Damaged messages of a log; those that must be refused would speak of good orders."""
+    rng = random.Random(seed)
+    found: list[Line] = []
+    kinds = list(_FIX_KINDS.items())
+    while len(found) < BAD:
+        name, (wanted, spoil, reasons) = kinds[len(found) % len(kinds)]
+        behind = rng.randrange(len(good) * 99 // 100)
+        tags = good[behind]
+        if wanted and tags[0][1] != wanted:
+            continue
+        if not reasons:
+            own_id = f"G{len(found)}"
+            tags = with_tags(tags, t11=own_id, t37=f"{own_id}B", t17=f"{own_id}E")
+        raw = spoil(tags, rng)
+        found.append(Line(behind, name, raw, frozenset(reasons)))
+    return sorted(found, key=lambda line: line.behind)
+
+
+def _tags(**values: str | None) -> Callable[..., bytes]:
+    return lambda tags, rng: fix_line(with_tags(tags, **values))
+
+
+def _cut_fix(tags: Tags, rng: random.Random) -> bytes:
+    raw = fix_line(tags)
+    return raw[: rng.randrange(len(b"8=FIX.4.4\x01"), len(raw) - 5)]
+
+
+def _later_fix(tags: Tags, rng: random.Random) -> bytes:
+    stamp = dict(tags)["60"]
+    day, clock = stamp[:8], stamp[9:]
+    t = parse_rfc3339(f"{day[:4]}-{day[4:6]}-{day[6:]}T{clock}Z")
+    later = _fix_time(t + rng.randrange(600, 7_200) * SECOND)
+    return fix_line(with_tags(tags, t60=later, t52=later))
+
+
+def _flipped_fix(tags: Tags, rng: random.Random) -> bytes:
+    raw = fix_line(tags)
+    return (
+        flipped(raw[: raw.index(b"\x0160=")], rng, raw.index(b"\x0155="))
+        + raw[raw.index(b"\x0160=") :]
+    )
+
+
+_FIX_KINDS: dict[str, tuple[str, Callable[..., bytes], tuple[str, ...]]] = {
+    "cut": ("", _cut_fix, ("UNREADABLE",)),
+    "no start": ("", lambda tags, rng: fix_line(tags)[5:], ("UNREADABLE",)),
+    "no type": ("", _tags(t35=None), ("UNREADABLE",)),
+    "no ids": ("", _tags(t11=None, t37=None), ("MISSING_FIELD",)),
+    "no time": ("", _tags(t60=None, t52=None), ("BAD_TIME",)),
+    "not a time": ("", _tags(t60="whenever"), ("BAD_TIME",)),
+    "no such day": ("", _tags(t60="20260231-14:30:00"), ("BAD_TIME",)),
+    "2099": ("", _tags(t60="20990101-00:00:00"), ("FUTURE",)),
+    "sent in 2099": ("", _tags(t60="20990101-00:00:00", t52="20990101-00:00:00"), ("FUTURE",)),
+    "ahead": ("", _later_fix, ("FUTURE",)),
+    "not a number": ("", _tags(t38="many"), ("WRONG_TYPE",)),
+    "NaN": ("8", _tags(t14="NaN"), ("WRONG_TYPE",)),
+    "exponent": ("8", _tags(t151="1e999"), ("WRONG_TYPE",)),
+    "huge": ("8", _tags(t151="9" * 400), ("OUT_OF_RANGE",)),
+    "negative": ("8", _tags(t14="-5"), ("OUT_OF_RANGE",)),
+    "other order's quantity": ("8", _tags(t38="77", t14="-5", t41="C3"), ("OUT_OF_RANGE",)),
+    "NUL": ("8", _tags(t17="E\0"), ("BAD_ID",)),
+    "too long": ("8", _tags(t17="x" * 101), ("BAD_ID",)),
+    "too long an order": ("D", _tags(t11="x" * 101), ("BAD_ID",)),
+    "wrong side": ("D", _tags(t11="SIDEWAYS", t54="Z"), ("BAD_SIDE",)),
+    "flipped": ("", _flipped_fix, ()),
+    "not UTF-8": ("", lambda tags, rng: fix_line(tags).replace(b"IBM", b"I\xffM"), ()),
+}

@@ -134,11 +134,12 @@ class FixReader:
         if ahead is not None:
             raise ahead
         if kind in ORDER_TYPES_OF_MESSAGE:
-            event = self._orders.translate(message)
-            if event is None:
+            told = self._orders.translate(message)
+            if told.event is None:
                 counts.no_event += 1
             else:
-                builder.add_order(event)
+                builder.add_order(told.event)
+            self._orders.remember(told)
         elif kind not in SESSION_TYPES:
             counts.unsupported[kind] += 1
 
