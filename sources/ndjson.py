@@ -1,31 +1,24 @@
 """NDJSON: one event of the bus on each line, topics mixed or not."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
-import msgspec
+import numpy as np
 
 from domain.batch import Batch
 from domain.errors import InputError, Refused
-from domain.instants import NO_TIME, parse_rfc3339
+from domain.instants import NO_TIME
 from domain.keys import GROUPS
-from domain.reasons import DeadLetterReason
 from domain.vocabulary import INPUT_TOPICS, Topic
-from domain.wire import CLOCK_TYPE, RowBuilder, split_json, topic_of
-from sources.far_future import last_day, refuse_far_future
+from domain.wire import RowBuilder
+from sources.ahead import InTime, last_instant
+from sources.ndjson_lines import Entry, entries_of
 from sources.reader import Cursor
 
 BATCH_LINES = 16_384
-
-
-class _Head(msgspec.Struct):
-    type: str = ""
-    topic: str | None = None
-    ts_event: object = None
-
-
-_HEAD = msgspec.json.Decoder(_Head)
 
 
 class NdjsonReader:
@@ -47,18 +40,18 @@ class NdjsonReader:
         wanted = set(INPUT_TOPICS)
         found: set[Topic] = set()
         for _, line in self._lines():
-            found.update(topic for topic, _, _ in _events(line) if topic)
+            found.update(entry.topic for entry in entries_of(line) if entry.topic)
             if found == wanted:
                 break
         return tuple(t for t in INPUT_TOPICS if t in found) or (Topic.ORDERS,)
 
     @cached_property
-    def _last_day(self) -> str | None:
-        return last_day(
-            str(_HEAD.decode(event).ts_event)
+    def _last(self) -> int:
+        return last_instant(
+            entry.time
             for _, line in self._lines()
-            for topic, event, refused in _events(line)
-            if topic and refused is None
+            for entry in entries_of(line)
+            if entry.topic and entry.refused is None
         )
 
     def total(self, topic: Topic) -> int:  # noqa: ARG002
@@ -68,15 +61,32 @@ class NdjsonReader:
     def read(self, topic: Topic, source: int, start: Cursor) -> Iterator[tuple[Cursor, Batch]]:
         """Batches of one topic; a stretch of lines without any of it gives an empty one."""
         builder = RowBuilder(topic, source, groups=self.groups, ordinal=start.ordinal)
-        at, number, read = start.at, start.line, 0
+        parts = InTime(
+            self._parts(topic, start), _Part.times, last=self._last, newest=start.watermark
+        )
+        for part, refusals in parts:
+            for i, message in enumerate(part.messages):
+                self._take(message, refusals.get(i), topic, builder)
+            batch = builder.build()
+            parts.built(batch)
+            yield Cursor(part.at, part.line, builder.ordinal), batch
+
+    def _parts(self, topic: Topic, start: Cursor) -> Iterator["_Part"]:
+        """Some thousand lines at a time: what is the topic's, and nobody's for the first one."""
+        part = _Part(start.at, start.line)
+        mine = topic is self.topics[0]
         for size, line in self._lines(start.at):
-            at, number, read = at + size, number + 1, read + 1
-            self._take(line, number, topic, builder)
-            if read == BATCH_LINES:
-                yield Cursor(at, number, builder.ordinal), builder.build()
-                read = 0
-        if read:
-            yield Cursor(at, number, builder.ordinal), builder.build()
+            part.at, part.line, part.lines = part.at + size, part.line + 1, part.lines + 1
+            for k, entry in enumerate(entries_of(line)):
+                anyones = mine if entry.refused else entry.topic is None
+                if anyones or entry.topic is topic:
+                    where = f"{self.path.name}:{part.line}" + (f"#{k}" if k else "")
+                    part.messages.append(_Message(where, entry, entry.time))
+            if part.lines == BATCH_LINES:
+                yield part
+                part = _Part(part.at, part.line)
+        if part.lines:
+            yield part
 
     def _lines(self, start: int = 0) -> Iterator[tuple[int, bytes]]:
         try:
@@ -87,72 +97,43 @@ class NdjsonReader:
         except OSError as error:
             raise InputError(f"{self.path}: {error.strerror}") from error
 
-    def _take(self, line: bytes, number: int, topic: Topic, builder: RowBuilder) -> None:
-        mine = topic is self.topics[0]
-        for k, (found, event, refused) in enumerate(_events(line, self._last_day)):
-            where = f"{self.path.name}:{number}" + (f"#{k}" if k else "")
-            if refused is not None:
-                if mine if found is None else found is topic:
-                    builder.refuse(event, refused, position=where, partition=0, ts=NO_TIME)
-            elif found is topic or (found is None and mine):
-                if topic in _TIMELESS:
-                    builder.clock = max(builder.clock, _time_of(event))
-                builder.add_json(event, position=where, partition=0, ts=NO_TIME, ingest=NO_TIME)
-            elif found is None:
-                builder.clock = max(builder.clock, _time_of(event))
+    def _take(
+        self, message: "_Message", ahead: Refused | None, topic: Topic, builder: RowBuilder
+    ) -> None:
+        where, (found, event, _, refused), time = message
+        refused = refused or ahead
+        if refused is not None:
+            if found is topic or topic is self.topics[0]:
+                builder.refuse(event, refused, position=where, partition=0, ts=NO_TIME)
+            return
+        count, clock = len(builder), builder.clock
+        if found is None or topic in _TIMELESS:
+            # A record is known from its own time on.
+            builder.clock = max(clock, time)
+        if found is topic or topic is self.topics[0]:
+            builder.add_json(event, position=where, partition=0, ts=NO_TIME, ingest=NO_TIME)
+        if found is not None and len(builder) == count:
+            builder.clock = clock
 
 
 _TIMELESS = {Topic.REFERENCE, Topic.CONTROL}
 """Topics whose records travel as they are, so that only their head tells the time."""
 
 
-def _events(
-    line: bytes, last: str | None = None
-) -> Iterator[tuple[Topic | None, bytes, Refused | None]]:
-    """(topic, event, refusal) of everything on a line; no topic: everyone's, if not refused.
-
-    What lies after the day `last` is refused.
-    """
-    if not line:
-        return
-    try:
-        members = split_json(line)
-    except Refused as refused:
-        yield None, line, refused
-        return
-    for event in members:
-        try:
-            yield *_sorted(event, last), None
-        except Refused as refused:
-            yield None, event, refused
+class _Message(NamedTuple):
+    where: str
+    entry: Entry
+    time: int
 
 
-def _sorted(event: bytes, last: str | None) -> tuple[Topic | None, bytes]:
-    try:
-        head = _HEAD.decode(event)
-        stated = Topic(head.topic) if head.topic else None
-    except msgspec.ValidationError as error:
-        raise Refused(DeadLetterReason.WRONG_TYPE, str(error)) from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Refused(DeadLetterReason.UNREADABLE, f"not an event in JSON: {error}") from error
-    except ValueError as error:
-        raise Refused(
-            DeadLetterReason.WRONG_TOPIC,
-            f"topic must be one of {', '.join(INPUT_TOPICS)}: {error}",
-        ) from error
-    refuse_far_future(head.ts_event, last)
-    if head.type == CLOCK_TYPE:
-        return stated, event
-    topic = topic_of(head.type)
-    if stated is not None and stated is not topic:
-        raise Refused(
-            DeadLetterReason.WRONG_TOPIC, f"{head.type} belongs on topic {topic}, not on {stated}"
-        )
-    return topic, event
+@dataclass(slots=True)
+class _Part:
+    """Some lines, and what they hold for one topic."""
 
+    at: int
+    line: int
+    lines: int = 0
+    messages: list[_Message] = field(default_factory=list[_Message])
 
-def _time_of(event: bytes) -> int:
-    try:
-        return parse_rfc3339(str(_HEAD.decode(event).ts_event))
-    except ValueError:
-        return NO_TIME
+    def times(self) -> np.ndarray:
+        return np.array([message.time for message in self.messages], np.int64)

@@ -1,68 +1,110 @@
 """Batches of one topic from blocks of columns."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from domain.batch import Batch, DeadLetter
+from domain.errors import Refused
+from domain.instants import NO_TIME
+from domain.reasons import DeadLetterReason
 from domain.vocabulary import Topic
+from sources.ahead import InTime, Refusals
 from sources.columnar.block import Block
 from sources.columnar.convert import Names
-from sources.columnar.market import Rows, market_rows
+from sources.columnar.market import Doubts, Rows, market_rows
 from sources.columnar.orders import EXEC_NAMES, ORDER_NAMES, event_rows
 from sources.columnar.refuse import refusal
+from sources.reader import Cursor
 
 _DETAIL_NAMES = ("cl_ord_id", "broker", "algo", "strategy", "trader", "desk", "client", "currency")
 _MARKET_NAMES = ("symbol", "venue")
+_LOST = Refused(
+    DeadLetterReason.WRONG_TYPE, "a value of the row is not of the kind that its column holds"
+)
+
+
+class Part(NamedTuple):
+    """Some rows of a block that are read for one topic.
+
+    `position` names a row for a dead letter, `raw` gives its text where the file has one.
+    """
+
+    block: Block
+    rows: Rows
+    at: int
+    line: int
+    """Where the part ends, as a Cursor says it."""
+    position: Callable[[int], str]
+    raw: Callable[[int], bytes] | None = None
+    dead: Sequence[DeadLetter] = ()
+    """What was refused before it could be a row."""
+
+    def times(self) -> np.ndarray:
+        """UNIX ns of each row."""
+        return self.block.told[self.rows]
+
+
+def known_times(blocks: Iterable[Block]) -> Iterator[int]:
+    """UNIX ns of every row that tells one."""
+    for block in blocks:
+        yield from block.told[block.told != NO_TIME].tolist()
 
 
 class BatchMaker:
-    """Turns stretches of a block into batches, refusals taken out.
+    """Turns parts of blocks into batches, refusals taken out.
 
-    `position` names a row for a dead letter, `raw` gives its text where the file has one.
     Names of executions and routes go along only with `exec_names`: they may be millions.
     """
 
-    def __init__(
-        self, topic: Topic, source: int, groups: int, *, strays: bool, exec_names: bool
-    ) -> None:
+    def __init__(self, topic: Topic, source: int, groups: int, *, exec_names: bool) -> None:
         self._topic = topic
         self._source = source
         self._groups = groups
-        self._strays = strays
         self._exec_names = exec_names
 
-    def make(
-        self, block: Block, first: int, last: int, ordinal: int,
-        position: Callable[[int], str], raw: Callable[[int], bytes] | None = None,
-    ) -> Batch:  # fmt: skip
-        """The topic's rows between two rows of the block; events are numbered from `ordinal`."""
-        rows = block.rows_of(self._topic, first, last, strays=self._strays)
+    def batches(
+        self, parts: Iterator[Part], start: Cursor, last: int
+    ) -> Iterator[tuple[Cursor, Batch]]:
+        """A batch of every part, no event of it after `last` or ahead of what follows it."""
+        ordinal = start.ordinal
+        in_time = InTime(parts, Part.times, last=last, newest=start.watermark)
+        for part, ahead in in_time:
+            batch = self._make(part, ordinal, ahead)
+            in_time.built(batch)
+            ordinal += len(batch.events)
+            yield Cursor(part.at, part.line, ordinal), batch
+
+    def _make(self, part: Part, ordinal: int, ahead: Refusals) -> Batch:
         batch = Batch(source=self._source)
+        block, rows = part.block, part.rows
         if self._topic is Topic.MARKET_DATA:
-            batch.market, doubt = market_rows(block, rows, self._source, self._groups)
+            batch.market, doubts = market_rows(block, rows, self._source, self._groups)
         else:
             made = event_rows(block, rows, self._source, self._groups, ordinal)
-            batch.events, batch.details, doubt = made
-        if doubt.any():
-            kept = self._refuse(batch, block, rows, doubt, position, raw)
+            batch.events, batch.details, doubts = made
+        doubts.bad[list(ahead)] = True
+        if doubts.bad.any():
+            kept = self._refuse(batch, part, doubts, ahead)
             self._keep(batch, kept, ordinal)
             rows = np.arange(block.rows)[rows][kept]
+        batch.dead = [*part.dead, *batch.dead]
         batch.names = self._names(block, rows)
         return batch
 
-    def _refuse(
-        self, batch: Batch, block: Block, rows: Rows, doubt: np.ndarray,
-        position: Callable[[int], str], raw: Callable[[int], bytes] | None,
-    ) -> np.ndarray:  # fmt: skip
+    def _refuse(self, batch: Batch, part: Part, doubts: Doubts, ahead: Refusals) -> np.ndarray:
         """Which rows stay; letters of the others are added to the batch."""
-        numbers = np.arange(block.rows)[rows]
-        kept = np.ones(len(doubt), np.bool_)
+        block, position, raw = part.block, part.position, part.raw
+        numbers = np.arange(block.rows)[part.rows]
+        kept = np.ones(len(numbers), np.bool_)
         letters: list[DeadLetter] = []
-        for i in np.flatnonzero(doubt).tolist():
+        for i in np.flatnonzero(doubts.bad).tolist():
             row = int(numbers[i])
             text = None if raw is None else (lambda at=row: raw(at))
-            letter = refusal(block, row, self._topic, position(row), text)
+            letter = refusal(block, row, self._topic, position(row), text, ahead.get(i))
+            if letter is None and doubts.lost[i]:
+                letter = refusal(block, row, self._topic, position(row), text, _LOST)
             if letter is not None:
                 kept[i] = False
                 letters.append(letter)

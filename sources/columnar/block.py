@@ -8,6 +8,7 @@ import numpy as np
 
 from domain.columns import EVENT_NUMBERS
 from domain.errors import InputError
+from domain.instants import NO_TIME
 from domain.vocabulary import MARKET_EVENT_TYPES, ORDER_EVENT_TYPES, ROUTE_EVENT_TYPES, Topic
 from sources.columnar import convert
 from sources.columnar.convert import Column, Names
@@ -15,14 +16,15 @@ from sources.columnar.convert import Column, Names
 T = TypeVar("T")
 ALL_TYPES = {**MARKET_EVENT_TYPES, **ORDER_EVENT_TYPES, **ROUTE_EVENT_TYPES}
 TOPICS = (Topic.MARKET_DATA, Topic.ORDERS, Topic.ROUTES)
+_NO_TOPIC = 255
 _TYPE_CODES = {name: i + 1 for i, name in enumerate(ALL_TYPES)}
 _KIND = np.array([0, *(int(kind) for kind in ALL_TYPES.values())] + [0] * 255, np.uint8)[:256]
 _TOPIC = np.array(
-    [255]
+    [_NO_TOPIC]
     + [0] * len(MARKET_EVENT_TYPES)
     + [1] * len(ORDER_EVENT_TYPES)
     + [2] * len(ROUTE_EVENT_TYPES)
-    + [255] * 256,
+    + [_NO_TOPIC] * 256,
     np.uint8,
 )[:256]
 ALIASES = {
@@ -95,9 +97,8 @@ class Block:
             "size",
         ):
             self.numbers(name)
-        self.times("ts_event")
         self.sequences("seq")
-        _ = self.kind
+        _ = self.kind, self.told
 
     @cached_property
     def kind(self) -> np.ndarray | None:
@@ -111,6 +112,17 @@ class Block:
         types = self.codes("type", _TYPE_CODES)
         return None if types is None else _TOPIC[types.values]
 
+    @cached_property
+    def told(self) -> np.ndarray:
+        """When each row happened, UNIX ns; NO_TIME where it says none or has no topic."""
+        times = self.times("ts_event")
+        if times is None:
+            return np.full(self.rows, NO_TIME)
+        unknown = np.zeros(self.rows, np.bool_) if times.lost is None else times.lost
+        if self.topic is not None:
+            unknown = unknown | (self.topic == _NO_TOPIC)
+        return np.where(unknown, NO_TIME, times.values) if unknown.any() else times.values
+
     def rows_of(self, topic: Topic, first: int, last: int, *, strays: bool) -> slice | np.ndarray:
         """The rows of a topic between two rows; with `strays` those of no topic too."""
         if self.topic is None:
@@ -118,5 +130,5 @@ class Block:
         part = self.topic[first:last]
         wanted = part == TOPICS.index(topic)
         if strays:
-            wanted |= part == 255
+            wanted |= part == _NO_TOPIC
         return slice(first, last) if wanted.all() else np.flatnonzero(wanted) + first

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from domain.instants import NO_TIME, parse_rfc3339
+from domain.instants import NO_TIME, SECOND, parse_rfc3339
 from sources.hashing import Hashed, hash_integers, hash_names
 
 UNKNOWN = 255
@@ -17,6 +17,34 @@ UNKNOWN = 255
 NO_SEQ = -1
 _BAD_SEQ = -2
 _FURTHEST = 1 << 62
+
+
+_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": SECOND}
+_NOT_UTF8 = dict.fromkeys(range(0xDC80, 0xDD00), "\0")
+"""How `surrogateescape` shows bytes that are no text."""
+
+
+def readable(array: Any) -> Any:
+    """Texts as they are; bytes that are not UTF-8 become NUL, which no name may hold."""
+    kind = array.type
+    if pt.is_dictionary(kind):
+        texts = readable(array.dictionary)
+        if texts is array.dictionary:
+            return array
+        return pa.DictionaryArray.from_arrays(array.indices, texts)
+    is_text = pt.is_string(kind) or pt.is_large_string(kind)
+    if not (is_text or pt.is_binary(kind) or pt.is_large_binary(kind)):
+        return array
+    try:
+        array.validate(full=True)
+        return array if is_text else array.cast(pa.large_string())
+    except pa.ArrowInvalid:
+        raw = array.cast(pa.large_binary()).to_pylist()
+    return pa.array([None if v is None else _readable(v) for v in raw], pa.large_string())
+
+
+def _readable(raw: bytes) -> str:
+    return raw.decode(errors="surrogateescape").translate(_NOT_UTF8)
 
 
 class Column(NamedTuple):
@@ -65,10 +93,12 @@ def times(array: Any) -> Column:
     if pt.is_integer(kind):
         stamps = array.cast(pa.int64(), safe=False)
     elif pt.is_timestamp(kind):
-        try:
-            stamps = array.cast(pa.timestamp("ns", kind.tz)).cast(pa.int64())
-        except pa.ArrowInvalid:
-            return _slow_times([None if t is None else str(t) for t in array.to_pylist()])
+        stamps = array.cast(pa.int64())
+        ns = SECOND // _PER_SECOND[kind.unit]
+        values = _filled(stamps, np.int64, 0)
+        far = (values >= _FURTHEST // ns) | (values <= -_FURTHEST // ns)
+        missing = _nulls(stamps)
+        return Column(np.where(missing | far, NO_TIME, values * ns), far & ~missing)
     else:
         stamps = _times_of_texts(_texts(array))
         if stamps is None:

@@ -1,7 +1,7 @@
 """CSV files of events or of ticks: one record on each line."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,8 @@ from domain.instants import NO_TIME
 from domain.keys import GROUPS
 from domain.reasons import DeadLetterReason
 from domain.vocabulary import Topic
-from sources.columnar.batches import BatchMaker
+from sources.ahead import last_instant
+from sources.columnar.batches import BatchMaker, Part, known_times
 from sources.columnar.block import TOPICS, Block
 from sources.columnar.orders import EXEC_NAMES
 from sources.columnar.parquet import check_ticks
@@ -85,21 +86,23 @@ class CsvReader:
 
     def read(self, topic: Topic, source: int, start: Cursor) -> Iterator[tuple[Cursor, Batch]]:
         """Batches of one topic; a stretch without rows of it gives an empty one."""
+        maker = BatchMaker(topic, source, self.groups, exec_names=self.exec_names)
+        return maker.batches(self._parts(topic, start), start, self._last)
+
+    def _parts(self, topic: Topic, start: Cursor) -> Iterator[Part]:
         first = topic is self.topics[0]
-        maker = BatchMaker(topic, source, self.groups, strays=first, exec_names=self.exec_names)
         names, _ = self._header
-        ordinal = start.ordinal
         for chunk in self._chunks(start):
-            columns = {
-                name: pa.array([row[i].strip() or None for row in chunk.rows], pa.string())
-                for i, name in enumerate(names)
-            }
-            block = Block(columns, len(chunk.rows))
-            batch = maker.make(block, 0, block.rows, ordinal, chunk.position, chunk.raw.__getitem__)
-            if first:
-                batch.dead = [*chunk.refusals(topic), *batch.dead]
-            ordinal += len(batch.events)
-            yield Cursor(chunk.at, chunk.line, ordinal), batch
+            block = chunk.block(names)
+            yield Part(
+                block, block.rows_of(topic, 0, block.rows, strays=first), chunk.at, chunk.line,
+                chunk.position, chunk.raw.__getitem__, chunk.refusals(topic) if first else (),
+            )  # fmt: skip
+
+    @cached_property
+    def _last(self) -> int:
+        names, _ = self._header
+        return last_instant(known_times(chunk.block(names) for chunk in self._chunks(Cursor())))
 
     def _chunks(self, start: Cursor) -> Iterator["_Chunk"]:
         names, skip = self._header
@@ -154,6 +157,14 @@ class _Chunk:
             else:
                 words = f"expected {self.width} fields as in the first line, found {len(fields)}"
                 self.bad.append((number, line, words))
+
+    def block(self, names: Sequence[str]) -> Block:
+        """The lines as columns."""
+        columns = {
+            name: pa.array([row[i].strip() or None for row in self.rows], pa.string())
+            for i, name in enumerate(names)
+        }
+        return Block(columns, len(self.rows))
 
     def position(self, row: int) -> str:
         return f"{self.name}:{self.lines[row]}"

@@ -11,7 +11,7 @@ from domain.columns import MARKET
 from domain.instants import NO_TIME
 from domain.vocabulary import TradeFlag
 from sources.columnar.block import Block
-from sources.columnar.convert import Names, flags
+from sources.columnar.convert import Names, flags, readable
 from sources.columnar.kernels import fill_market
 
 Rows = slice | np.ndarray
@@ -35,9 +35,7 @@ _PARTED = pc.SplitPatternOptions(";")
 _BARRED = TradeFlag.SUSPICIOUS | TradeFlag.EXTENDED_HOURS | _AWAY
 
 
-def market_rows(
-    block: Block, rows: Rows, source: int, groups: int
-) -> tuple[np.ndarray, np.ndarray]:
+def market_rows(block: Block, rows: Rows, source: int, groups: int) -> "tuple[np.ndarray, Doubts]":
     """(MARKET rows, which of them are doubtful) of some rows of a block."""
     doubts = Doubts(block, rows)
     symbol = doubts.names("symbol")
@@ -58,7 +56,7 @@ def market_rows(
         found = doubts.names(name)
         if found is not None:
             out[field] = found.hashed.key[rows]
-    return out, doubts.bad
+    return out, doubts
 
 
 class Doubts:
@@ -69,6 +67,8 @@ class Doubts:
         self._rows = rows
         count = rows.stop - rows.start if isinstance(rows, slice) else len(rows)
         self.bad = np.zeros(count, np.bool_)
+        self.lost = np.zeros(count, np.bool_)
+        """Rows that would miss a value which they have."""
 
     def names(self, name: str) -> Names | None:
         """Names of the whole block; odd ones among the rows are doubtful."""
@@ -97,7 +97,8 @@ class Doubts:
         if column is None:
             return None
         if column.lost is not None:
-            self.bad |= column.lost[self._rows]
+            self.lost |= column.lost[self._rows]
+            self.bad |= self.lost
         return column.values[self._rows]
 
 
@@ -136,7 +137,7 @@ def _condition_bits(array: Any, n: int) -> np.ndarray:
         array = pc.call_function("split_pattern", [array.cast(pa.string())], _PARTED)
     parents = np.asarray(pc.call_function("list_parent_indices", [array]))
     each = pc.call_function("list_flatten", [array]).cast(pa.string()).dictionary_encode()
-    codes = [_CONDITIONS.get(name or "", 0) for name in each.dictionary.to_pylist()]
+    codes = [_CONDITIONS.get(name or "", 0) for name in readable(each.dictionary).to_pylist()]
     found = np.array([*codes, 0], np.uint8)[np.asarray(each.indices.fill_null(len(codes)))]
     np.bitwise_or.at(bits, parents, found)
     return bits

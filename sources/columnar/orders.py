@@ -38,7 +38,7 @@ class Events(NamedTuple):
 
     rows: np.ndarray
     details: np.ndarray
-    doubt: np.ndarray
+    doubts: Doubts
 
 
 def event_rows(block: Block, rows: Rows, source: int, groups: int, pos: int) -> Events:
@@ -60,7 +60,7 @@ def event_rows(block: Block, rows: Rows, source: int, groups: int, pos: int) -> 
     )  # fmt: skip
     _fill_told(out, doubts, rows)
     doubt_events(out, doubts.bad)
-    return Events(out, _detail_rows(block, doubts, rows, out), doubts.bad)
+    return Events(out, _detail_rows(block, doubts, rows, out), doubts)
 
 
 def _family(doubts: Doubts, rows: Rows, n: int) -> tuple[Hashed, Hashed, np.ndarray]:

@@ -1,8 +1,9 @@
 """Parquet files of events or of ticks."""
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,17 @@ from domain.batch import Batch
 from domain.errors import InputError
 from domain.keys import GROUPS
 from domain.vocabulary import Topic
-from sources.columnar.batches import BatchMaker
+from sources.ahead import last_instant
+from sources.columnar.batches import BatchMaker, Part, known_times
 from sources.columnar.block import TOPICS, Block
+from sources.columnar.convert import readable
 from sources.columnar.market import PRICES
 from sources.columnar.orders import EXEC_NAMES
 from sources.names import LateNames
 from sources.reader import BATCH_ROWS, Cursor
 
 _KEPT_BLOCKS = 3
+_FEW_ROWS = 1024
 
 
 class ParquetReader:
@@ -62,7 +66,15 @@ class ParquetReader:
 
     @cached_property
     def _metadata(self) -> Any:
-        return pq.read_metadata(self.path)
+        with self._damage_in_words():
+            return pq.read_metadata(self.path)
+
+    @contextmanager
+    def _damage_in_words(self) -> Generator[None]:
+        try:
+            yield
+        except (OSError, pa.ArrowException) as error:
+            raise InputError(f"{self.path} is damaged: {error}") from error
 
     @cached_property
     def topics(self) -> tuple[Topic, ...]:
@@ -72,9 +84,9 @@ class ParquetReader:
             check_ticks(names, self.path)
             return (Topic.MARKET_DATA,)
         found: set[Topic] = set()
-        with self._open(["type"]) as file:
+        with self._damage_in_words(), self._open(["type"]) as file:
             for group in range(file.num_row_groups):
-                types = file.read_row_group(group, ["type"]).column(0).unique().to_pylist()
+                types = _one(file.read_row_group(group, ["type"]).column(0)).unique().to_pylist()
                 block = Block({"type": pa.array(types, pa.string())}, len(types))
                 codes = block.topic if block.topic is not None else []
                 found.update(TOPICS[code] for code in codes if code < len(TOPICS))
@@ -86,7 +98,7 @@ class ParquetReader:
         columns = [name for name in EXEC_NAMES if name in self._schema.names]
 
         def load() -> Iterator[Any]:
-            with self._open([]) as file:
+            with self._damage_in_words(), self._open([]) as file:
                 for group in range(file.num_row_groups if columns else 0):
                     table = file.read_row_group(group, columns)
                     yield from (_one(table.column(name)).unique() for name in columns)
@@ -99,11 +111,11 @@ class ParquetReader:
 
     def read(self, topic: Topic, source: int, start: Cursor) -> Iterator[tuple[Cursor, Batch]]:
         """Batches of one topic; a stretch without rows of it gives an empty one."""
-        maker = BatchMaker(
-            topic, source, self.groups,
-            strays=topic is self.topics[0], exec_names=self.exec_names,
-        )  # fmt: skip
-        ordinal, base = start.ordinal, 0
+        maker = BatchMaker(topic, source, self.groups, exec_names=self.exec_names)
+        return maker.batches(self._parts(topic, start), start, self._last)
+
+    def _parts(self, topic: Topic, start: Cursor) -> Iterator[Part]:
+        first, base = topic is self.topics[0], 0
         for group in range(self._metadata.num_row_groups):
             end = base + self._metadata.row_group(group).num_rows
             at = max(base, start.at)
@@ -114,11 +126,25 @@ class ParquetReader:
                 def position(row: int, base: int = base) -> str:
                     return f"{self.path.name}: row {base + row + 1}"
 
-                batch = maker.make(block, at - base, last - base, ordinal, position)
-                ordinal += len(batch.events)
+                rows = block.rows_of(topic, at - base, last - base, strays=first)
+                yield Part(block, rows, last, 0, position)
                 at = last
-                yield Cursor(at, 0, ordinal), batch
             base = end
+
+    @cached_property
+    def _last(self) -> int:
+        return last_instant(known_times(self._blocks_of("type", "ts_event")))
+
+    def _blocks_of(self, *names: str) -> Iterator[Block]:
+        """Some columns of the whole file, a little at a time."""
+        found = [name for name in names if name in self._schema.names]
+        with (
+            self._damage_in_words(),
+            self._open([name for name in found if name == "type"]) as file,
+        ):
+            for rows in file.iter_batches(_FEW_ROWS, columns=found):
+                columns = map(readable, rows.columns)
+                yield Block(dict(zip(rows.schema.names, columns, strict=True)), rows.num_rows)
 
     def _block(self, group: int) -> Block:
         for wanted in (group, group + 1):
@@ -129,11 +155,8 @@ class ParquetReader:
         return self._blocks[group].result()
 
     def _load(self, group: int) -> Block:
-        try:
-            with self._open(None) as file:
-                table = file.read_row_group(group)
-        except (OSError, pa.ArrowException) as error:
-            raise InputError(f"{self.path}, row group {group}: {error}") from error
+        with self._damage_in_words(), self._open(None) as file:
+            table = file.read_row_group(group)
         table = table.flatten().unify_dictionaries().combine_chunks()
         columns = {name: _one(table.column(name)) for name in table.column_names}
         block = Block(columns, table.num_rows)
@@ -160,7 +183,9 @@ def check_ticks(names: set[str], path: Path) -> None:
 
 
 def _one(column: Any) -> Any:
-    """The column in one piece."""
+    """The column in one piece, its texts readable."""
     if column.num_chunks == 1:
-        return column.chunk(0)
-    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+        return readable(column.chunk(0))
+    if not column.num_chunks:
+        return pa.array([], column.type)
+    return readable(pa.concat_arrays(column.chunks))

@@ -23,12 +23,18 @@ _TYPES = {**MARKET_EVENT_TYPES, **ORDER_EVENT_TYPES, **ROUTE_EVENT_TYPES}
 
 
 def refusal(
-    block: Block, row: int, topic: Topic, position: str, raw: Callable[[], bytes] | None
-) -> DeadLetter | None:
-    """Why a row cannot be taken, None if it can. `raw` gives its text, else its JSON is kept."""
+    block: Block, row: int, topic: Topic, position: str, raw: Callable[[], bytes] | None,
+    known: Refused | None = None,
+) -> DeadLetter | None:  # fmt: skip
+    """Why a row cannot be taken, None if it can; `known` is said rather than looked for.
+
+    `raw` gives the row's text, else its JSON is kept.
+    """
     record = _record(block, row)
+    if known is not None:
+        return _letter(record, known, topic, position, raw)
     try:
-        for message in _messages(record):
+        for message in _messages(record, ticks="type" not in block.columns):
             builder = RowBuilder(None)
             if isinstance(message, MarketMessage):
                 builder.add_market(message)
@@ -76,10 +82,10 @@ def _time_text(value: Any) -> str:
     return str(value)
 
 
-def _messages(record: dict[str, Any]) -> list[MarketMessage | OrderMessage]:
-    """The events a row stands for. Raises Refused."""
-    kind = record.get("type")
-    if kind is None:
+def _messages(record: dict[str, Any], *, ticks: bool) -> list[MarketMessage | OrderMessage]:
+    """The events a row stands for; a row of ticks says no type. Raises Refused."""
+    kind = record.get("type", "")
+    if ticks:
         parts = [
             ("quote", ("bid", "ask", "bid_size", "ask_size")),
             ("trade", ("price", "size")),

@@ -3,18 +3,23 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+
+import numpy as np
 
 from domain.batch import Batch
 from domain.errors import InputError, Refused
-from domain.instants import NO_TIME
+from domain.instants import NO_TIME, parse_rfc3339
 from domain.keys import GROUPS
 from domain.reasons import DeadLetterReason
 from domain.vocabulary import Topic
 from domain.wire import RowBuilder
+from sources.ahead import InTime, last_instant
 from sources.fix.orders import ORDER_TYPES_OF_MESSAGE, OrderTranslator, Reported
 from sources.fix.scan import Damaged, Found, messages_of
 from sources.fix.tables import SESSION_TYPES
+from sources.fix.values import event_time
 from sources.reader import Cursor
 
 BATCH_LINES = 4096
@@ -73,40 +78,47 @@ class FixReader:
         """Batches of events, one for some thousand lines."""
         self._restart()
         builder = RowBuilder(topic, source, groups=self.groups)
-        at = 0
+        parts = InTime(self._parts(), _Part.times, last=self._last, newest=NO_TIME)
+        for part, ahead in parts:
+            self.counts.lines = part.lines
+            self.counts.junk_lines += part.junk
+            for i, (where, message, _) in enumerate(part.messages):
+                try:
+                    self._add(message, ahead.get(i), builder)
+                except Refused as refused:
+                    builder.refuse(message.raw, refused, position=where, partition=0, ts=NO_TIME)
+            batch = builder.build()
+            parts.built(batch)
+            if part.at > start.at:
+                yield Cursor(part.at, part.lines, builder.ordinal), batch
+
+    @cached_property
+    def _last(self) -> int:
+        return last_instant(time for part in self._parts() for _, _, time in part.messages)
+
+    def _parts(self) -> Iterator["_Part"]:
+        part = _Part()
         try:
             with self.path.open("rb") as log:
                 for line in log:
-                    at += len(line)
-                    self.counts.lines += 1
-                    self._take(line.rstrip(b"\r\n"), builder)
-                    if at <= start.at:
-                        if at == start.at:
-                            builder.build()
-                    elif self.counts.lines % BATCH_LINES == 0:
-                        yield self._cursor(at, builder), builder.build()
+                    part.at, part.lines = part.at + len(line), part.lines + 1
+                    self._take(line.rstrip(b"\r\n"), part)
+                    if part.lines % BATCH_LINES == 0:
+                        yield part
+                        part = _Part(part.at, part.lines)
         except OSError as error:
             raise InputError(f"{self.path}: {error.strerror}") from error
-        if at > start.at:
-            yield self._cursor(at, builder), builder.build()
+        if part.lines % BATCH_LINES:
+            yield part
 
-    def _cursor(self, at: int, builder: RowBuilder) -> Cursor:
-        return Cursor(at, self.counts.lines, builder.ordinal)
+    def _take(self, line: bytes, part: "_Part") -> None:
+        found = list(messages_of(line))
+        for n, message in enumerate(found):
+            where = f"{self.path.name}:{part.lines}" + (f"#{n + 1}" if n else "")
+            part.messages.append((where, message, _time_of(message)))
+        part.junk += not found and bool(line.strip())
 
-    def _take(self, line: bytes, builder: RowBuilder) -> None:
-        position = f"{self.path.name}:{self.counts.lines}"
-        traces = 0
-        for n, message in enumerate(messages_of(line)):
-            where = f"{position}#{n + 1}" if n else position
-            traces += 1
-            try:
-                self._add(message, builder)
-            except Refused as refused:
-                builder.refuse(message.raw, refused, position=where, partition=0, ts=NO_TIME)
-        if not traces and line.strip():
-            self.counts.junk_lines += 1
-
-    def _add(self, message: Found | Damaged, builder: RowBuilder) -> None:
+    def _add(self, message: Found | Damaged, ahead: Refused | None, builder: RowBuilder) -> None:
         if isinstance(message, Damaged):
             raise Refused(DeadLetterReason.UNREADABLE, message.words)
         kind = message.fields["35"]
@@ -119,11 +131,39 @@ class FixReader:
         if self.strict and not (message.checksum_ok and message.length_ok):
             wrong = "checksum (tag 10)" if message.length_ok else "body length (tag 9)"
             raise Refused(DeadLetterReason.BAD_CHECKSUM, f"the {wrong} does not fit the message")
+        if ahead is not None:
+            raise ahead
         if kind in ORDER_TYPES_OF_MESSAGE:
-            event = self._orders.translate(message)
-            if event is None:
+            told = self._orders.translate(message)
+            if told.event is None:
                 counts.no_event += 1
             else:
-                builder.add_order(event)
+                builder.add_order(told.event)
+            self._orders.remember(told)
         elif kind not in SESSION_TYPES:
             counts.unsupported[kind] += 1
+
+
+@dataclass(slots=True)
+class _Part:
+    """Some thousand lines: their messages with where they stand and when they happened."""
+
+    at: int = 0
+    lines: int = 0
+    junk: int = 0
+    messages: list[tuple[str, Found | Damaged, int]] = field(
+        default_factory=list[tuple[str, Found | Damaged, int]]
+    )
+
+    def times(self) -> np.ndarray:
+        return np.array([time for _, _, time in self.messages], np.int64)
+
+
+def _time_of(message: Found | Damaged) -> int:
+    """UNIX ns of a message about an order, NO_TIME where it tells none."""
+    if isinstance(message, Damaged) or message.fields["35"] not in ORDER_TYPES_OF_MESSAGE:
+        return NO_TIME
+    try:
+        return parse_rfc3339(event_time(message.fields))
+    except (Refused, ValueError, OverflowError):
+        return NO_TIME

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from domain.errors import Refused
 from domain.reasons import DeadLetterReason
 from domain.vocabulary import SIDE_OF_FIX
-from sources.far_future import LASTS_DAYS
+from sources.ahead import LASTS_DAYS
 
 Fields = dict[str, str]
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)", re.ASCII)

@@ -232,6 +232,7 @@ def test_a_tick_is_a_quote_and_the_print_that_followed_it(tmp_path: Path) -> Non
         pa.array([T0, T0 + 1], pa.int64()),
         pa.array([T0, T0 + 1], pa.timestamp("ns")),
         pa.array([T0, T0 + 1], pa.timestamp("ns", "America/New_York")),
+        pa.array([b"2026-11-20T14:30:00Z", b"2026-11-20T14:30:00.000000001Z"]),
         pa.array([format_rfc3339(T0), format_rfc3339(T0 + 1)]),
         pa.array([str(T0), str(T0 + 1)]),
     ],
@@ -243,6 +244,124 @@ def test_times_are_ns_timestamps_or_text(tmp_path: Path, column: pa.Array) -> No
     assert joined(ParquetReader(path), Topic.MARKET_DATA).market["ts_event"].tolist() == [
         T0, T0 + 1,
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("zone", [None, "UTC", "Asia/Tokyo"])
+@pytest.mark.parametrize("unit", ["s", "ms", "us"])
+def test_one_time_out_of_range_leaves_the_others_theirs(
+    tmp_path: Path, unit: str, zone: str | None
+) -> None:
+    path = tmp_path / "t.parquet"
+    per_second = {"s": 1, "ms": 1_000, "us": 1_000_000}[unit]
+    stamps = [(T0 // 10**9 + i) * per_second for i in range(3)]
+    stamps.insert(1, 10_413_792_000 * per_second)
+    times = pa.array([*stamps, None]).cast(pa.timestamp(unit, zone))
+    table = pa.table({"symbol": ["A"] * 5, "ts_event": times, "bid": [1.0, 2.0, 3.0, 4.0, 5.0]})
+    pq.write_table(table, path)
+
+    batch = joined(ParquetReader(path), Topic.MARKET_DATA)
+
+    assert batch.market["ts_event"].tolist() == [T0 + i * 10**9 for i in range(3)]
+    assert [d.position for d in batch.dead] == ["t.parquet: row 2", "t.parquet: row 5"]
+    assert {d.reason for d in batch.dead} == {DeadLetterReason.BAD_TIME}
+
+
+def bad_text(texts: list[str], kind: pa.DataType) -> pa.Array:
+    """Texts of which the second is not UTF-8."""
+    raw = [t.encode() for t in texts]
+    raw[1] = raw[1][:-1] + b"\xff"
+    binary = pa.array(raw, pa.binary())
+    return binary if kind == pa.binary() else binary.view(pa.string())
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.binary()], ids=str)
+@pytest.mark.parametrize(
+    "name", ["type", "order_id", "symbol", "exec_id", "side", "last_qty", "ts_event", "venue"]
+)
+def test_a_text_that_is_not_utf8_is_refused_alone(
+    tmp_path: Path, name: str, kind: pa.DataType
+) -> None:
+    path = tmp_path / "t.parquet"
+    columns: dict[str, list[str]] = {
+        "type": ["order_filled"] * 3, "order_id": ["A", "B", "C"], "symbol": ["IBM"] * 3,
+        "exec_id": ["E1", "E2", "E3"], "side": ["BUY"] * 3, "last_qty": ["5"] * 3,
+        "last_px": ["9"] * 3, "ts_event": [format_rfc3339(T0)] * 3, "venue": ["XNAS"] * 3,
+    }  # fmt: skip
+    table = pa.table({**columns, name: bad_text(columns[name], kind)})
+    pq.write_table(table, path, row_group_size=2)
+
+    reader = ParquetReader(path, exec_names=True)
+    batch = joined(reader, Topic.ORDERS)
+
+    assert [batch.names[k] for k in batch.events["order"].tolist()] == ["A", "C"]
+    assert batch.events["last_qty"].tolist() == [5.0, 5.0]
+    assert [d.position for d in batch.dead] == ["t.parquet: row 2"]
+    assert reader.late_names.get(key_of("E3")) == "E3"
+
+
+def test_conditions_that_are_not_utf8_are_none_that_is_known(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    conditions = pa.ListArray.from_arrays([0, 1, 2], bad_text(["OPENING", "ODD"], pa.string()))
+    table = pa.table({
+        "symbol": ["A", "A"], "ts_event": [T0, T0 + 1], "price": [1.0, 2.0], "size": [1.0, 1.0],
+        "conditions": conditions,
+    })  # fmt: skip
+    pq.write_table(table, path)
+
+    flags = joined(ParquetReader(path), Topic.MARKET_DATA).market["flags"].tolist()
+
+    assert flags == [TradeFlag.ELIGIBLE | TradeFlag.OPENING, TradeFlag.ELIGIBLE]
+
+
+def test_a_row_of_events_needs_a_type(tmp_path: Path) -> None:
+    records = [
+        {"type": "quote", "symbol": "S", "ts_event": format_rfc3339(T0), "bid": 1.0},
+        {"symbol": "S", "ts_event": format_rfc3339(T0), "bid": 2.0},
+    ]
+    _, table, columns = write(records, tmp_path)
+
+    for reader in (CsvReader(table), ParquetReader(columns)):
+        batch = joined(reader, Topic.MARKET_DATA)
+        assert batch.market["bid"].tolist() == [1.0]
+        assert [d.reason for d in batch.dead] == [DeadLetterReason.UNKNOWN_TYPE]
+
+
+@pytest.mark.parametrize("where", [0, 1, 50, 119])
+@pytest.mark.parametrize("ahead_s", [3600, 2_300_000_000])
+def test_a_leap_ahead_is_refused_alone_in_every_format(
+    tmp_path: Path, where: int, ahead_s: int
+) -> None:
+    records: list[dict] = [
+        {"type": "quote", "symbol": "S", "ts_event": format_rfc3339(T0 + i * 10**9), "bid": 1.0 + i}
+        for i in range(150)
+    ]
+    leap = T0 + (where + ahead_s) * 10**9
+    records.insert(where, {**records[0], "ts_event": format_rfc3339(leap), "bid": 0.5})
+    lines, table, columns = write(records, tmp_path)
+
+    for reader in (NdjsonReader(lines), CsvReader(table), ParquetReader(columns, batch_rows=40)):
+        batch = joined(reader, Topic.MARKET_DATA)
+        assert batch.market["bid"].tolist() == [1.0 + i for i in range(150)]
+        assert batch.market["t_eff"].tolist() == batch.market["ts_event"].tolist()
+        [letter] = batch.dead
+        assert letter.reason is DeadLetterReason.FUTURE
+        assert letter.words.startswith(f"ts_event is {format_rfc3339(leap)}, ")
+
+
+def test_damage_of_the_whole_file_is_one_error(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    pq.write_table(ticks(2_000), path, compression="none")
+    whole = path.read_bytes()
+    damaged = {
+        "is not a Parquet file": [b"", whole[:-20], whole[: len(whole) // 2]],
+        "is damaged": [whole[:200] + bytes(2_000) + whole[2_200:]],
+    }
+
+    for words, contents in damaged.items():
+        for content in contents:
+            path.write_bytes(content)
+            with pytest.raises(InputError, match=words):
+                joined(ParquetReader(path), ParquetReader(path).topics[0])
 
 
 def test_a_tick_that_cannot_be_taken_is_refused_with_its_row(tmp_path: Path) -> None:
