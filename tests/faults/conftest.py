@@ -114,7 +114,8 @@ class Rig:
     def start_worker(self) -> subprocess.Popen[bytes]:
         assert self.settings.recovery_dir is not None
         prepare_recovery(self.settings.recovery_dir)
-        return self.start("worker")
+        self.worker = self.start("worker")
+        return self.worker
 
     def start(self, name: str, **more: str) -> subprocess.Popen[bytes]:
         """A process of the product; all of them share one log."""
