@@ -30,7 +30,7 @@ def note(settings: "Settings", action: str, target: str, outcome: str, **detail:
     from api.store.audit import Line, write_now
     from runtime.history_server import find_history
     from runtime.servers import EMBEDDED
-    from runtime.setting_types import masked
+    from sinks.history.connection import in_words, shown
 
     url = settings.history_url
     if url == EMBEDDED:
@@ -42,10 +42,9 @@ def note(settings: "Settings", action: str, target: str, outcome: str, **detail:
         with psycopg.connect(url, connect_timeout=_CONNECT_S) as connection:
             write_now(connection, Line(user(), action, target, outcome, detail=detail))
     except psycopg.errors.UndefinedTable:
-        _missing(f"{masked(url)} lacks the tables; run `execmon db migrate`")
+        _missing(f"{shown(url)} lacks the tables; run `execmon db migrate`")
     except psycopg.Error as error:
-        words = " ".join(str(error).split())
-        _missing(f"the history store {masked(url)} does not take it: {words}")
+        _missing(f"the history store {shown(url)} does not take it: {in_words(error)}")
     else:
         return True
     return False
