@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from psycopg import AsyncConnection
-from psycopg_pool import AsyncConnectionPool
+from psycopg import AsyncConnection, Error
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -75,6 +75,18 @@ async def open_context(config: ApiConfig) -> AsyncGenerator[Context]:
         await status.aclose()
         if bus is not None:
             bus.close()
+
+
+async def why_away(context: Context, error: Exception) -> str:
+    """What keeps the history store from us, on one line: the pool says only how long it waited."""
+    if isinstance(error, PoolTimeout):
+        try:
+            await (
+                await AsyncConnection.connect(context.config.history_url, connect_timeout=2)
+            ).close()
+        except (Error, OSError) as found:
+            error = found
+    return " ".join(str(error).split())
 
 
 def _pool(url: str) -> AsyncConnectionPool[Connection]:

@@ -11,131 +11,17 @@ import uvicorn
 import uvloop
 from fastapi import FastAPI
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from api.config import ApiConfig, LimitConfig
+from api.config import ApiConfig
+from api.protocols import http_protocol, socket_protocol
 from domain.errors import ConfigurationError
 
-_FULL_BODY = (
-    b'{"type":"urn:execmon:problem:too-many-connections","title":"Service Unavailable",'
-    b'"status":503,"detail":"too many connections are open; try again later","instance":"/"}'
-)
-_FULL = (
-    b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\n"
-    b"retry-after: 5\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(_FULL_BODY)
-) + _FULL_BODY
 _SPARE_FILES = 200
 _DRAIN_S = 10
-_FAREWELL_S = 1.0
 _BACKLOG = 2_048
 _SEND_BUFFER = 128 << 10
 _MOST_MESSAGE = 4_096
 _PING_S = 20.0
-
-
-class _Patience:
-    """A timer that lets a connection go when the other side does nothing for too long."""
-
-    __slots__ = ("_loop", "_timer", "_transport")
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, transport: asyncio.Transport) -> None:
-        self._loop = loop
-        self._transport = transport
-        self._timer: asyncio.TimerHandle | None = None
-
-    def begin(self, seconds: float) -> None:
-        self.end()
-        self._timer = self._loop.call_later(seconds, self._transport.abort)
-
-    def end(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-
-def _http_protocol(limits: LimitConfig) -> type[HttpToolsProtocol]:
-    class Protocol(HttpToolsProtocol):
-        """HTTP with a limit on connections, on waiting for a head and on a reader's sleep."""
-
-        _head: _Patience | None = None
-        _reader: _Patience | None = None
-        _is_turned_away = False
-
-        def connection_made(self, transport: asyncio.Transport) -> None:
-            if len(self.connections) >= limits.max_connections:
-                self._is_turned_away = True
-                self.transport = transport
-                transport.write(_FULL)
-                transport.close()
-                return
-            super().connection_made(transport)
-            self._head = _Patience(self.loop, transport)
-            self._reader = _Patience(self.loop, transport)
-            self._head.begin(limits.header_timeout_s)
-
-        def data_received(self, data: bytes) -> None:
-            if not self._is_turned_away:
-                super().data_received(data)
-
-        def on_message_begin(self) -> None:
-            super().on_message_begin()
-            if self._head is not None:
-                self._head.begin(limits.header_timeout_s)
-
-        def on_headers_complete(self) -> None:
-            if self._head is not None:
-                self._head.end()
-            super().on_headers_complete()
-
-        def pause_writing(self) -> None:
-            super().pause_writing()
-            if self._reader is not None:
-                self._reader.begin(limits.write_timeout_s)
-
-        def resume_writing(self) -> None:
-            super().resume_writing()
-            if self._reader is not None:
-                self._reader.end()
-
-        def connection_lost(self, exc: Exception | None) -> None:
-            if self._is_turned_away:
-                return
-            for patience in (self._head, self._reader):
-                if patience is not None:
-                    patience.end()
-            super().connection_lost(exc)
-
-    return Protocol
-
-
-def _socket_protocol(limits: LimitConfig) -> type[WebSocketsSansIOProtocol]:
-    class Protocol(WebSocketsSansIOProtocol):
-        """WebSockets that let go of a client that reads nothing for too long."""
-
-        _reader: _Patience | None = None
-
-        def pause_writing(self) -> None:
-            super().pause_writing()
-            self._reader = self._reader or _Patience(self.loop, self.transport)
-            self._reader.begin(limits.write_timeout_s)
-
-        def resume_writing(self) -> None:
-            super().resume_writing()
-            if self._reader is not None:
-                self._reader.end()
-
-        def connection_lost(self, exc: Exception | None) -> None:
-            if self._reader is not None:
-                self._reader.end()
-            super().connection_lost(exc)
-
-        def shutdown(self) -> None:
-            super().shutdown()
-            # Whoever reads slowly does not read the farewell either.
-            self.loop.call_later(_FAREWELL_S, self.transport.abort)
-
-    return Protocol
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -187,8 +73,8 @@ class ApiServer(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http=_http_protocol(limits),
-                ws=_socket_protocol(limits),
+                http=http_protocol(limits),
+                ws=socket_protocol(limits),
                 ws_max_size=_MOST_MESSAGE,
                 ws_per_message_deflate=False,
                 ws_ping_interval=_PING_S,

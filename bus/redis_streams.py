@@ -64,7 +64,8 @@ class RedisBus:
 
     def __init__(self, url: str, *, timeout_s: float = 5.0) -> None:
         self.url = url
-        self._shown_url = url.rpartition("@")[2] if "@" in url else url
+        scheme, _, rest = url.partition("://")
+        self._shown_url = f"{scheme}://{rest.rpartition('@')[2]}"
         self._timeout_s = timeout_s
         self._client: Any = connect(url, timeout_s)
         for command in ("XRANGE", "XREVRANGE"):

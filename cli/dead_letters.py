@@ -1,13 +1,13 @@
 """`execmon dead-letters`: what was refused, why, and putting it back."""
 
 import base64
-import getpass
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli import audit
 from cli.output import number, print_json
 from domain.errors import ConfigurationError, InputError
 from domain.reasons import DeadLetterReason
@@ -22,6 +22,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+_REPLAY = "execmon dead-letters replay"
 _BusUrl = Annotated[
     str | None, typer.Option("--bus-url", help="Address of the bus; as configured if absent.")
 ]
@@ -74,21 +75,37 @@ def show(place: _Place, bus_url: _BusUrl = None, as_json: _Json = False) -> None
 
 
 @app.command()
-def replay(place: _Place, bus_url: _BusUrl = None, as_json: _Json = False) -> None:
+def replay(
+    place: _Place,
+    bus_url: _BusUrl = None,
+    history_url: Annotated[
+        str | None, typer.Option(help="History store with the audit; as configured if absent.")
+    ] = None,
+    as_json: _Json = False,
+) -> None:
     """Put a message back into the partition it came from, to be read anew.
 
-    It becomes a dead letter again unless what refused it has changed.
+    It becomes a dead letter again unless what refused it has changed. Who did it is in the
+    message and, where the history store can be reached, in the audit.
     """
     from bus.dead_letters import replay_letter
+    from runtime.settings import load_settings
 
+    settings = load_settings({"bus_url": bus_url, "history_url": history_url})
     with _bus(bus_url) as bus:
         letter = _found(bus, place)
-        stored = replay_letter(bus, letter, by=getpass.getuser())
+        try:
+            stored = replay_letter(bus, letter, by=audit.user())
+        except InputError as error:
+            audit.note(settings, _REPLAY, place, "refused", why=str(error))
+            raise
+    is_noted = audit.note(settings, _REPLAY, place, "done", stored=stored)
     found = {
         "topic": letter.topic,
         "partition": letter.origin_partition,
         "position": stored,
         "replay_of": place,
+        "audited": is_noted,
     }
     if as_json:
         print_json(found)

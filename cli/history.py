@@ -1,18 +1,13 @@
 """`execmon history`."""
 
 import os
-import signal
-import threading
-from collections.abc import Generator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.failures import INTERRUPTED, TERMINATED, say
+from cli.ending import ended_in_time
 
 if TYPE_CHECKING:
     from runtime.settings import Settings
@@ -24,7 +19,7 @@ RECOVERY_FOLDER = "history"
 
 GRACE_S = 10.0
 """How long the end waits for the store to take what is left."""
-_CODES: dict[int, int] = {signal.SIGTERM: TERMINATED, signal.SIGINT: INTERRUPTED}
+_AWAY = "the history store is away; what it lacks is still on the bus and comes at the next start"
 
 
 @app.command()
@@ -82,7 +77,7 @@ def run(settings: "Settings") -> None:
         folder = settings.recovery_dir / RECOVERY_FOLDER
         prepare_recovery(folder)
         recovery = RecoveryConfig(folder, backup_interval=timedelta(0))
-    with _ended_in_time():
+    with ended_in_time(GRACE_S, _AWAY):
         cluster_main(
             flow(),
             [],
@@ -91,34 +86,3 @@ def run(settings: "Settings") -> None:
             recovery_config=recovery,
             worker_count_per_proc=1,
         )
-
-
-@contextmanager
-def _ended_in_time() -> Generator[None]:
-    """Once told to stop, end within `GRACE_S`, also where a store that is away holds a worker."""
-    timers: list[threading.Timer] = []
-    before = {signum: signal.getsignal(signum) for signum in _CODES}
-
-    def told(signum: int, frame: FrameType | None) -> None:
-        timer = threading.Timer(GRACE_S, _give_up, (_CODES[signum],))
-        timer.daemon = True
-        timer.start()
-        timers.append(timer)
-        handler = before[signum]
-        if callable(handler):
-            handler(signum, frame)
-
-    for signum in _CODES:
-        signal.signal(signum, told)
-    try:
-        yield
-    finally:
-        for signum, handler in before.items():
-            signal.signal(signum, handler)
-        for timer in timers:
-            timer.cancel()
-
-
-def _give_up(code: int) -> None:
-    say("the history store is away; what it lacks is still on the bus and comes at the next start")
-    os._exit(code)

@@ -145,8 +145,8 @@ def _store(history_url: str | None, history_dir: Path | None) -> Generator[Any]:
     from cli.db import storage_settings
     from runtime.history_server import open_history
     from runtime.servers import EMBEDDED
-    from runtime.setting_types import masked
     from runtime.settings import load_settings
+    from sinks.history.connection import connect, in_words, shown
     from sinks.history.migrate import migrate
 
     folder = None if history_dir is None else str(history_dir)
@@ -155,13 +155,11 @@ def _store(history_url: str | None, history_dir: Path | None) -> Generator[Any]:
         if settings.history_url == EMBEDDED:
             migrate(url, storage_settings(settings))
         try:
-            with psycopg.connect(url, connect_timeout=5) as connection:
+            with connect(url) as connection:
                 yield connection
         except psycopg.errors.UndefinedTable as error:
-            raise ServerError(
-                f"{masked(url)} lacks the tables; run `execmon db migrate`"
-            ) from error
+            raise ServerError(f"{shown(url)} lacks the tables; run `execmon db migrate`") from error
         except psycopg.OperationalError as error:
             raise ServerError(
-                f"the history store {masked(url)} does not answer: {error}"
+                f"the history store {shown(url)} does not answer: {in_words(error)}"
             ) from error

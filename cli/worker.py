@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.ending import ended_in_time
 from domain.errors import ConfigurationError, RecoveryError
 
 if TYPE_CHECKING:
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
 
 app = typer.Typer(rich_markup_mode=None)
 FLOW = "dataflows.monitor:flow"
+GRACE_S = 5.0
+"""How long the end waits for servers to take what is left."""
+_AWAY = (
+    "a server is away that was still to be told; with a recovery folder the next start tells "
+    "it what it lacks"
+)
 RECOVERY_PARTS = 1
 """Parts of a new recovery store: more of them made snapshots slower."""
 
@@ -79,14 +86,15 @@ def run(settings: "Settings", *, workers: int, process_id: int, addresses: str |
     recovery = None
     if settings.recovery_dir is not None:
         recovery = RecoveryConfig(settings.recovery_dir, backup_interval=timedelta(0))
-    cluster_main(
-        flow(),
-        addresses.split(";") if addresses else [],
-        process_id,
-        epoch_interval=timedelta(seconds=settings.epoch_s),
-        recovery_config=recovery,
-        worker_count_per_proc=workers,
-    )
+    with ended_in_time(GRACE_S, _AWAY):
+        cluster_main(
+            flow(),
+            addresses.split(";") if addresses else [],
+            process_id,
+            epoch_interval=timedelta(seconds=settings.epoch_s),
+            recovery_config=recovery,
+            worker_count_per_proc=workers,
+        )
 
 
 def command(settings: "Settings", *, workers: int = 1, more: Sequence[str] = ()) -> list[str]:

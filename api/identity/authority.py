@@ -11,7 +11,7 @@ from psycopg import Error
 from starlette.requests import HTTPConnection
 
 from api.config import LOOPBACK, ApiConfig
-from api.context import Connection, Context
+from api.context import Connection, Context, why_away
 from api.identity.caller import LOCAL, Caller
 from api.identity.keys import PREFIX, KeyRing, unauthenticated
 from api.identity.limits import Buckets
@@ -101,7 +101,8 @@ class Authority:
         if context.pool is None:
             return
         noted = asyncio.get_running_loop().time()
-        was_down = False
+        # Before the first request they were asked for already, and what was wrong was said.
+        was_down = not self.ring.is_loaded
         while True:
             try:
                 async with context.pool.connection() as connection:
@@ -114,7 +115,7 @@ class Authority:
                 was_down = False
             except (Error, OSError) as error:
                 if not was_down:
-                    _log.warning("keys_from_memory", error=str(error))
+                    _log.warning("keys_from_memory", error=await why_away(context, error))
                 was_down = True
             await asyncio.sleep(self.config.key_refresh_s)
 
@@ -129,7 +130,7 @@ async def prepare(authority: Authority, context: Context) -> None:
             async with context.pool.connection() as connection:
                 await authority.refresh(connection)
         except (Error, OSError) as error:
-            _log.warning("keys_unread", error=str(error))
+            _log.warning("keys_unread", error=await why_away(context, error))
     if authority.config.is_loopback or authority.tokens is not None:
         return
     if context.pool is None or (authority.ring.is_loaded and not len(authority.ring)):

@@ -1,4 +1,4 @@
-"""One update of the feed, and the frame that tells it to WebSocket clients."""
+"""One update of the feed, and the frames that tell it to WebSocket clients."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -41,7 +41,7 @@ MEMBERS = Filtered.__struct_fields__
 class Entry:
     """An update as the feed holds it; shared by every client that gets it."""
 
-    __slots__ = ("_delta", "_members", "body", "desk", "order_id", "position", "rank", "seq")
+    __slots__ = ("_framed", "_members", "body", "desk", "order_id", "position", "rank", "seq")
 
     def __init__(
         self, position: str, order_id: str, desk: str, seq: int | None, body: bytes
@@ -53,7 +53,7 @@ class Entry:
         self.seq = seq
         """Sequence of a final state; None for a provisional one."""
         self.body = body
-        self._delta: str | None = None
+        self._framed: bytes | None = None
         self._members: Filtered | None = None
 
     @property
@@ -68,13 +68,17 @@ class Entry:
             self._members = _FILTERED.decode(self.body)
         return self._members
 
-    def delta(self, skipped: int = 0) -> str:
-        """The frame of a delta, `skipped` updates of the order left out before it."""
+    def delta(self, skipped: int = 0) -> bytes:
+        """The delta as it goes over the wire, `skipped` updates of the order left out before it."""
         if skipped:
-            return frame("delta", self, skipped=skipped)
-        if self._delta is None:
-            self._delta = frame("delta", self)
-        return self._delta
+            return framed(frame("delta", self, skipped=skipped))
+        if self._framed is None:
+            self._framed = framed(frame("delta", self))
+        return self._framed
+
+    def forget_frame(self) -> None:
+        """Whoever listens has it by now; it is made anew for whoever comes back."""
+        self._framed = None
 
 
 def entry_of(position: bytes, fields: Mapping[bytes, bytes]) -> Entry:
@@ -89,7 +93,7 @@ def entry_of(position: bytes, fields: Mapping[bytes, bytes]) -> Entry:
     )
 
 
-def frame(kind: str, entry: Entry, *, skipped: int = 0) -> str:
+def frame(kind: str, entry: Entry, *, skipped: int = 0) -> bytes:
     """An ExecutionUpdate with the whole status."""
     head = _ENCODER.encode(
         {
@@ -100,10 +104,20 @@ def frame(kind: str, entry: Entry, *, skipped: int = 0) -> str:
             "skipped": skipped,
         }
     )
-    return (head[:-1] + b',"status":' + entry.body + b"}").decode()
+    return head[:-1] + b',"status":' + entry.body + b"}"
 
 
-def note(kind: str, *, order_id: str | None = None, seq: int | None = None, **more: Any) -> str:
+def note(kind: str, *, order_id: str | None = None, seq: int | None = None, **more: Any) -> bytes:
     """A frame without a status: hello, heartbeat, or that snapshots follow."""
     members = {"order_id": order_id, "seq": seq, "kind": kind, **more, "status": None}
-    return _ENCODER.encode(members).decode()
+    return _ENCODER.encode(members)
+
+
+def framed(text: bytes) -> bytes:
+    """A text message of a server as RFC 6455 puts it on the wire: whole, not masked."""
+    size = len(text)
+    if size < 126:
+        return b"\x81" + size.to_bytes(1, "big") + text
+    if size < 1 << 16:
+        return b"\x81\x7e" + size.to_bytes(2, "big") + text
+    return b"\x81\x7f" + size.to_bytes(8, "big") + text

@@ -97,17 +97,18 @@ class Hub:
     async def run(self) -> None:
         """Read until cancelled, through every absence of the store."""
         at: Rank | None = None
+        is_said = False
         while True:
             try:
                 if not self.is_up:
                     at = await self._begin(at)
-                    self.is_up = True
+                    self.is_up, is_said = True, False
                 at = await self._read(at or ORIGIN)
                 await self._count_open()
             except (RedisError, OSError) as error:
-                if self.is_up:
+                if not is_said:
                     _log.warning("feed_lost", error=str(error))
-                self.is_up = False
+                self.is_up, is_said = False, True
                 await asyncio.sleep(_RETRY_S)
 
     async def _begin(self, at: Rank | None) -> Rank:

@@ -7,6 +7,8 @@ from api.live.entry import ORIGIN, Entry, Rank
 
 _OVERHEAD = 400
 """Bytes that an update takes beside its body, about."""
+_FRESH = 256
+"""Of so many of the newest updates the frames are kept beside the bodies."""
 
 
 class FeedMemory:
@@ -32,6 +34,8 @@ class FeedMemory:
     def append(self, entry: Entry) -> None:
         """Keep one more."""
         self._entries.append(entry)
+        if len(self._entries) > _FRESH:
+            self._entries[-_FRESH - 1].forget_frame()
         self.end = entry.rank
         self._bytes += len(entry.body) + _OVERHEAD
         while self._bytes > self._most and len(self._entries) > 1:

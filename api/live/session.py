@@ -12,8 +12,9 @@ from starlette.websockets import WebSocket
 
 from api.identity.caller import NO_DESK
 from api.live.client import StreamClient
-from api.live.entry import Entry, Rank, frame, note, rank_of
+from api.live.entry import Entry, Rank, frame, framed, note, rank_of
 from api.problems import Problem, unavailable
+from api.protocols import FRAMED
 from api.service import Service
 from api.status import Found, newest, shown
 from domain.status import with_alerts
@@ -22,6 +23,8 @@ from domain.topics import FEED, open_orders_key, status_key
 _PAGE = 100
 _CATCH_UP_S = 5.0
 _NOWHERE = "0-0"
+_AT_ONCE = 16
+"""Updates in one write: as many as can be waiting before a slow reader is noticed."""
 
 
 class StreamSession:
@@ -77,7 +80,7 @@ class StreamSession:
     async def _send(self) -> None:
         missed = self._missed()
         asked = self._from is not None or self._last_seq is not None
-        await self._socket.send_text(
+        await self._tell(
             note(
                 "hello",
                 order_id=self._client.order_id,
@@ -110,6 +113,12 @@ class StreamSession:
             return memory.of_order_after(self._client.order_id, self._last_seq)
         return None
 
+    async def _tell(self, text: bytes) -> None:
+        await self._put(framed(text))
+
+    async def _put(self, frames: bytes) -> None:
+        await self._socket.send({"type": "websocket.send", FRAMED: frames})
+
     # Updates
 
     async def _updates(self) -> None:
@@ -118,11 +127,12 @@ class StreamSession:
             if not self._is_live(found[-1][0]):
                 self._held = found[-1][0]
                 continue
-            for entry, skipped in found:
-                await self._socket.send_text(entry.delta(skipped))
-                self._sent(entry)
-                if skipped:
-                    telemetry.skipped.inc(skipped)
+            for at in range(0, len(found), _AT_ONCE):
+                some = found[at : at + _AT_ONCE]
+                await self._put(b"".join([entry.delta(skipped) for entry, skipped in some]))
+                for entry, _ in some:
+                    self._sent(entry)
+            telemetry.skipped.inc(sum(skipped for _, skipped in found))
             telemetry.sent.inc(len(found))
 
     def _is_live(self, entry: Entry) -> bool:
@@ -139,9 +149,9 @@ class StreamSession:
         """A heartbeat; before it, where each update is not wanted, the newest state."""
         held, self._held = self._held, None
         if held is not None:
-            await self._socket.send_text(frame("snapshot", held))
+            await self._tell(frame("snapshot", held))
             self._sent(held)
-        await self._socket.send_text(
+        await self._tell(
             note(
                 "heartbeat",
                 order_id=self._client.order_id,
@@ -164,7 +174,7 @@ class StreamSession:
             async for ids in self._open_orders():
                 for entry in await self._statuses(ids):
                     if self._client.wanted(entry):
-                        await self._socket.send_text(frame(kind, entry))
+                        await self._tell(frame(kind, entry))
         await self._beat()
 
     async def _snapshot(self, kind: str, order_id: str) -> None:
@@ -174,7 +184,7 @@ class StreamSession:
             found = [_entry(old, order_id, _NOWHERE)]
         for entry in found:
             if self._client.wanted(entry):
-                await self._socket.send_text(frame(kind, entry))
+                await self._tell(frame(kind, entry))
                 self._sent(entry)
 
     async def _open_orders(self) -> AsyncGenerator[Sequence[str]]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import psycopg
 import structlog
 from psycopg import Error
 from psycopg.types.json import Jsonb
@@ -123,6 +124,11 @@ class AuditLog:
                 _log.warning("audit_waits", lines=len(self._waiting), error=str(error))
                 return False
         return True
+
+
+def write_now(connection: psycopg.Connection[Any], line: Line) -> None:
+    """Write one line at once, for commands. Raises psycopg.Error."""
+    connection.execute(_INSERT, _values(line))
 
 
 def _storable(text: str) -> str:

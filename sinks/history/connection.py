@@ -35,13 +35,13 @@ def connect(url: str) -> Connection:
         words = str(error)
         if any(part in words for part in _REFUSED_AT_CONNECT):
             raise ServerRefused(
-                f"the history store {shown(url)} refuses us: {_one_line(words)}; "
+                f"the history store {shown(url)} refuses us: {one_line(words)}; "
                 "correct EXECMON_HISTORY_URL"
             ) from error
         raise
     except psycopg.ProgrammingError as error:
         raise ServerRefused(
-            f"{shown(url)} is not an address of a history store: {_one_line(str(error))}"
+            f"{shown(url)} is not an address of a history store: {one_line(str(error))}"
         ) from error
 
 
@@ -71,8 +71,8 @@ def in_words(error: Exception) -> str:
     """What the server said, on one line, with the column or constraint where it names one."""
     if isinstance(error, psycopg.Error) and error.diag.message_primary:
         detail = error.diag.message_detail
-        return _one_line(error.diag.message_primary + (f": {detail}" if detail else ""))
-    return _one_line(str(error))
+        return one_line(error.diag.message_primary + (f": {detail}" if detail else ""))
+    return one_line(str(error))
 
 
 def shown(url: str) -> str:
@@ -83,5 +83,6 @@ def shown(url: str) -> str:
     return f"{parts.scheme}://{host}{parts.path}{query}"
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """The same words without line breaks."""
     return " ".join(text.split())

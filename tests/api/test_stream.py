@@ -12,6 +12,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from api.config import LimitConfig
 from domain.topics import FEED, status_key
+from domain.vocabulary import Topic
 
 Frame = dict[str, Any]
 
@@ -372,27 +373,40 @@ def test_the_store_restarted_means_new_snapshots(
         assert frames(socket, "delta", 1)[0]["seq"] == 8
 
 
+def asked(bus: Any) -> int:
+    """How often the statuses were asked for."""
+    reader = bus.reader()
+    found = reader.read({(Topic.CONTROL, p): "" for p in range(2)}, 1000, 0)
+    reader.close()
+    return sum(b"status_republish_requested" in one.body for some in found.values() for one in some)
+
+
 def test_an_emptied_store_is_asked_for_its_statuses_once(
     serve: Any, store: Any, bus: Any, eventually: Any, write: Any
 ):
-    from domain.vocabulary import Topic
-
-    def asked() -> int:
-        reader = bus.reader()
-        found = reader.read({(Topic.CONTROL, p): "" for p in range(2)}, 1000, 0)
-        reader.close()
-        return sum(
-            b"status_republish_requested" in one.body for some in found.values() for one in some
-        )
-
     with serve() as one, serve() as _:
-        eventually(lambda: asked() == 1)
+        eventually(lambda: asked(bus) == 1)
         write("A")
         for _ in range(20):
             one.client.get("/api/v1/monitoring/NONE/status")
         store.flushall()
-        eventually(lambda: asked() == 2)
+        eventually(lambda: asked(bus) == 2)
         write("A", events=2)
         time.sleep(1.5)
-        assert asked() == 2
+        assert asked(bus) == 2
         assert store.exists(FEED)
+
+
+def test_a_store_that_was_emptied_and_written_to_at_once_is_asked_as_well(
+    serve: Any, store: Any, bus: Any, eventually: Any, write: Any
+):
+    write("A")
+    with serve() as _:
+        eventually(lambda: asked(bus) == 1)
+
+        with store.pipeline(transaction=True) as pipe:
+            pipe.flushall()
+            pipe.xadd(FEED, {"order_id": "A", "body": "{}"})
+            pipe.execute()
+
+        eventually(lambda: asked(bus) == 2)

@@ -114,7 +114,8 @@ class Rig:
     def start_worker(self) -> subprocess.Popen[bytes]:
         assert self.settings.recovery_dir is not None
         prepare_recovery(self.settings.recovery_dir)
-        return self.start("worker")
+        self.worker = self.start("worker")
+        return self.worker
 
     def start(self, name: str, **more: str) -> subprocess.Popen[bytes]:
         """A process of the product; all of them share one log."""
@@ -129,6 +130,17 @@ class Rig:
             )  # fmt: skip
         self._stack.callback(_end, process)
         return process
+
+    def start_api(self, history_url: str) -> int:
+        """Gives its port."""
+        self.start("api", EXECMON_API_PORT="0", EXECMON_API_HEARTBEAT_S="0.5",
+                   EXECMON_HISTORY_URL=history_url)  # fmt: skip
+
+        def said() -> list[str]:
+            return [log["address"] for log in self.logs("ready") if "address" in log]
+
+        self.wait_for(said)
+        return int(said()[-1].rpartition(":")[2])
 
     def start_clock(self) -> None:
         self._stack.enter_context(ClockThread(ClockWriter(self.bus)))

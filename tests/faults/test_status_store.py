@@ -1,6 +1,14 @@
 """The status store goes away, hangs or is full: the flow waits, catches up, and loses nothing."""
 
-from domain.topics import OPEN_ORDERS
+import time
+
+import httpx
+
+from bus.base import START
+from bus.publish import publish
+from domain.instants import format_rfc3339
+from domain.topics import OPEN_ORDERS, status_key
+from domain.vocabulary import Topic
 
 BACK_S = 2.0
 
@@ -76,3 +84,49 @@ def test_a_status_store_that_refuses_the_password_ends_the_worker_in_words(live)
 
     last = rig.log.read_text().splitlines()[-1]
     assert last.startswith("execmon: the status store refused a write: it wants a password")
+
+
+def asked(rig):
+    """How often the statuses were asked for."""
+    reader = rig.bus.reader()
+    places = {(Topic.CONTROL, p): START for p in range(rig.bus.partitions(Topic.CONTROL))}
+    found = [m.body for messages in reader.read(places, 9_999, 0).values() for m in messages]
+    reader.close()
+    return sum(b"status_republish_requested" in body for body in found)
+
+
+def test_an_emptied_status_store_gets_every_status_again_also_of_orders_that_rest(
+    live, history_url
+):
+    rig, desk = live
+    now = format_rfc3339(time.time_ns())
+    order = {"order_id": "REST", "symbol": "IBM", "side": "BUY", "ts_event": now}
+    publish(rig.bus, [{"type": "order_accepted", **order, "order_qty": 500.0}])
+    publish(rig.bus, [{"type": "order_filled", **order, "exec_id": "R1", "last_qty": 200.0,
+                       "last_px": 10.0}])  # fmt: skip
+    publish(rig.bus, [{"type": "order_cancelled", **order}])
+    port = rig.start_api(history_url)
+    url = f"http://127.0.0.1:{port}/api/v1/monitoring/REST/status"
+
+    def is_there():
+        found = httpx.get(url)
+        return found.json() if found.status_code == 200 else None
+
+    def is_final():
+        found = is_there()
+        return found and found["state"] == "CANCELLED" and not found["provisional"]
+
+    rig.wait_for(is_final)
+    rig.wait_for(lambda: asked(rig) == 1)
+    before = is_there()
+
+    rig.status.flushall()
+
+    assert rig.wait_for(is_there) < 5.0
+    after = is_there()
+    assert {**after, "published_at": None} == {**before, "published_at": None}
+    assert asked(rig) == 2
+    assert rig.status.ttl(status_key("REST")) > 0
+    desk.execs.add("R1")
+    rig.check_books(desk)
+    assert rig.status.zcard(OPEN_ORDERS) == len(desk.filled)
