@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bytewax.recovery import RecoveryConfig, init_db_dir
+from bytewax.recovery import RecoveryConfig
 from bytewax.testing import cluster_main
 
 from benchmarks.live_load import TICK_SHARE, Load, Rows, dealt, joined
 from benchmarks.live_sink import SeenSink, first_seen
 from benchmarks.live_source import Feed, LiveSource, Pace
 from benchmarks.report import apart, note, parser, peak_mb, show
-from cli.worker import RECOVERY_PARTS
+from cli.recovery import prepare_recovery
 from dataflows.graph import monitor_graph
 from domain.vocabulary import INPUT_TOPICS, Topic
 from operators.market.logic import MarketSettings
@@ -90,7 +90,7 @@ def run(case: Case) -> dict[str, Any]:
     counted_before = int((fills.at_s < 0).sum())
     sink = SeenSink(pace, max(counted_before, 1))
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        init_db_dir(folder, RECOVERY_PARTS)
+        prepare_recovery(Path(folder))
         flow = monitor_graph(
             source,
             source.inputs,

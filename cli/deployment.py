@@ -9,8 +9,9 @@ from pathlib import Path
 
 from bus.connect import open_bus
 from cli.db import storage_settings
+from cli.recovery import prepare_recovery
 from cli.servers import connected
-from cli.worker import environment, prepare_recovery
+from cli.worker import environment
 from domain.errors import BusDown, BusError, ServerError, ServerRefused
 from domain.vocabulary import Topic
 from runtime.addresses import Servers, announced

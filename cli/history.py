@@ -69,7 +69,7 @@ def run(settings: "Settings") -> None:
     from bytewax.recovery import RecoveryConfig
     from bytewax.testing import cluster_main
 
-    from cli.worker import prepare_recovery
+    from cli.recovery import prepare_recovery
     from dataflows.history import flow
 
     recovery = None

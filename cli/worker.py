@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.ending import ended_in_time
-from domain.errors import ConfigurationError, RecoveryError
+from cli.recovery import prepare_recovery
+from domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from runtime.addresses import Servers
@@ -24,8 +25,6 @@ _AWAY = (
     "a server is away that was still to be told; with a recovery folder the next start tells "
     "it what it lacks"
 )
-RECOVERY_PARTS = 1
-"""Parts of a new recovery store: more of them made snapshots slower."""
 
 
 @app.command()
@@ -121,17 +120,3 @@ def environment(settings: "Settings", servers: "Servers", **more: str) -> Mappin
     if settings.recovery_dir is not None:
         found["EXECMON_RECOVERY_DIR"] = str(settings.recovery_dir)
     return found
-
-
-def prepare_recovery(folder: Path) -> None:
-    """Make an empty recovery store where there is none. Raises RecoveryError."""
-    from bytewax.recovery import init_db_dir
-
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not any(folder.glob("part-*.sqlite3")):
-            init_db_dir(folder, RECOVERY_PARTS)
-    except OSError as error:
-        raise RecoveryError(
-            f"cannot use the recovery folder {folder}: {error.strerror or error}"
-        ) from error

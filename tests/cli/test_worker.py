@@ -10,8 +10,7 @@ import pytest
 from bus.base import START
 from bus.clock import ClockWriter
 from bus.connect import open_bus
-from cli.worker import FLOW, command, environment, prepare_recovery
-from domain.errors import RecoveryError
+from cli.worker import FLOW, command, environment
 from domain.vocabulary import INPUT_TOPICS, Topic
 from runtime.addresses import Servers
 from runtime.servers import EmbeddedServer
@@ -44,24 +43,6 @@ def test_the_worker_is_told_the_addresses_that_were_found(tmp_path):
     assert env["EXECMON_STATUS_URL"] == "unix:///s"
     assert env["EXECMON_RECOVERY_DIR"] == str(tmp_path)
     assert env["EXECMON_LOG_FORMAT"] == "json"
-
-
-def test_a_recovery_store_is_made_once_and_then_kept(tmp_path):
-    folder = tmp_path / "a" / "b"
-
-    prepare_recovery(folder)
-    [part] = folder.iterdir()
-    part.write_bytes(b"kept")
-    prepare_recovery(folder)
-
-    assert part.read_bytes() == b"kept"
-
-
-def test_a_recovery_folder_that_cannot_be_made_is_said(tmp_path):
-    (tmp_path / "file").write_text("")
-
-    with pytest.raises(RecoveryError, match="cannot use the recovery folder"):
-        prepare_recovery(tmp_path / "file" / "below")
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,8 @@ from bus.base import START
 from bus.clock import ClockThread, ClockWriter
 from bus.connect import open_bus
 from bus.publish import Publisher
-from cli.worker import environment, prepare_recovery
+from cli.recovery import prepare_recovery
+from cli.worker import environment
 from domain.errors import BusDown
 from domain.instants import format_rfc3339
 from domain.topics import status_key

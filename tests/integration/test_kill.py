@@ -14,7 +14,8 @@ from bus.base import START
 from bus.clock import ClockWriter
 from bus.connect import open_bus
 from bus.publish import Publisher
-from cli.worker import command, environment, prepare_recovery
+from cli.recovery import prepare_recovery
+from cli.worker import command, environment
 from domain.events import OrderMessage
 from domain.instants import SECOND, format_rfc3339, parse_rfc3339
 from domain.keys import GROUPS, group_of
