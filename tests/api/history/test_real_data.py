@@ -17,7 +17,7 @@ from api.history.analytics_models import ExecutionAnalytics
 from api.history.models import FillRow, OrderMetrics, OrderRow, Page, StatusRow, TimelineStep
 from cli.replay.run import ReplayOptions, replay
 from domain.records import order_record
-from domain.rows import LATER_BENCHMARKS, LATER_METRICS, ORDER_METRICS, STATUS_METRICS, Rows
+from domain.rows import LATER_BENCHMARKS, ORDER_METRICS, STATUS_METRICS, Rows
 from domain.wire import encode
 from runtime.history_server import EmbeddedPostgres
 from runtime.servers import EmbeddedServer
@@ -64,7 +64,6 @@ class Session:
     client: httpx.Client
     records: dict[str, dict[str, Any]]
     """What `--orders` writes, by order."""
-    is_lobster: bool
 
     def get(self, path: str, **asked: Any) -> Any:
         answer = self.client.get(path, params=asked)
@@ -101,7 +100,7 @@ def session(
         data.store_live(rows, status.url)
         with serve_all(replace(config, history_url=url, status_url=status.url)) as served:
             ready(served.client)
-            yield Session(served.client, records, request.param is _lobster)
+            yield Session(served.client, records)
 
 
 def _path(order_id: str, *parts: str) -> str:
@@ -135,9 +134,7 @@ def test_every_number_is_the_same_in_status_history_metrics_analytics_and_files(
         }
         for name in STATUS_METRICS:
             assert metrics[name]["value"] == status[name], (order_id, name)
-        # What came after the last row of an order, such as the answer to a route, only the
-        # record knows; a file of resting orders has no such thing.
-        for name in ORDER_METRICS if session.is_lobster else LATER_METRICS:
+        for name in ORDER_METRICS:
             assert metrics[name]["value"] == written[name], (order_id, name)
         for name in ("order_qty", "cum_qty", "avg_px", "slippage_bps", "execution_progress"):
             assert row[name] == status[name]
