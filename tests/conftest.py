@@ -7,6 +7,7 @@ import os
 import sys
 import uuid
 from collections.abc import Iterator
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import psycopg
@@ -23,15 +24,34 @@ if "numba" not in sys.modules:
     use_kernel_cache()
 
 TIMESCALE = "EXECMON_TEST_TIMESCALE_URL"
+ON_TIMESCALE = "EXECMON_TEST_ON_TIMESCALE"
+"""Set: every test of the history store runs on that TimescaleDB."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """A server that is not ours to start."""
+
+    url: str
 
 
 @pytest.fixture(scope="session")
 def history_server():
-    """An embedded PostgreSQL of this test process."""
+    """An embedded PostgreSQL of this test process, or the TimescaleDB that is given."""
     from runtime.history_server import EmbeddedPostgres
 
+    if os.environ.get(ON_TIMESCALE):
+        yield Given(os.environ[TIMESCALE])
+        return
     with EmbeddedPostgres() as server:
         yield server
+
+
+@pytest.fixture
+def without_timescale() -> None:
+    """For what is true of plain PostgreSQL alone."""
+    if os.environ.get(ON_TIMESCALE):
+        pytest.skip("this is about a server without TimescaleDB")
 
 
 def _own_database(server_url: str) -> Iterator[str]:

@@ -1,10 +1,12 @@
 """`execmon db`: once, in words, and never down."""
 
 import psycopg
+import pytest
 
 from sinks.history.migrate import migrations
 
 
+@pytest.mark.usefixtures("without_timescale")
 def test_migrating_twice_is_a_no_op(execmon, empty_history_url):
     before = execmon("db", "status", "--history-url", empty_history_url, "--json").json
     first = execmon("db", "migrate", "--history-url", empty_history_url, "--json").json
@@ -19,6 +21,7 @@ def test_migrating_twice_is_a_no_op(execmon, empty_history_url):
     assert "plain tables" in first["notices"][0]
 
 
+@pytest.mark.usefixtures("without_timescale")
 def test_it_is_told_to_people_too(execmon, empty_history_url):
     done = execmon("db", "migrate", "--history-url", empty_history_url)
 

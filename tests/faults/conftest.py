@@ -107,6 +107,8 @@ class Rig:
         self.status = redis.Redis.from_url(self.status_server.url, socket_timeout=2.0)
         stack.callback(self.status.close)
         self.log = folder / "worker.log"
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        """The newest process of each name."""
         self._stack = stack
 
     def set_up(self) -> None:
@@ -115,8 +117,7 @@ class Rig:
     def start_worker(self) -> subprocess.Popen[bytes]:
         assert self.settings.recovery_dir is not None
         prepare_recovery(self.settings.recovery_dir)
-        self.worker = self.start("worker")
-        return self.worker
+        return self.start("worker")
 
     def start(self, name: str, **more: str) -> subprocess.Popen[bytes]:
         """A process of the product; all of them share one log."""
@@ -130,12 +131,13 @@ class Rig:
                 cwd=ROOT, env=dict(env), stdout=log, stderr=log,
             )  # fmt: skip
         self._stack.callback(_end, process)
+        self.processes[name] = process
         return process
 
-    def start_api(self, history_url: str) -> int:
+    def start_api(self, history_url: str, **more: str) -> int:
         """Gives its port."""
         self.start("api", EXECMON_API_PORT="0", EXECMON_API_HEARTBEAT_S="0.5",
-                   EXECMON_HISTORY_URL=history_url)  # fmt: skip
+                   EXECMON_HISTORY_URL=history_url, **more)  # fmt: skip
 
         def said() -> list[str]:
             return [log["address"] for log in self.logs("ready") if "address" in log]

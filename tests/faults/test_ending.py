@@ -24,9 +24,9 @@ def test_a_worker_held_up_by_a_server_ends_when_told(
     outage()
     began = time.monotonic()
 
-    rig.worker.send_signal(number)
+    rig.processes["worker"].send_signal(number)
 
-    assert rig.worker.wait(60) == code
+    assert rig.processes["worker"].wait(60) == code
     assert time.monotonic() - began < GRACE_S + 3
     assert "Traceback" not in rig.log.read_text()
     assert rig.log.read_text().splitlines()[-1] != ""
@@ -37,8 +37,8 @@ def test_what_a_worker_could_not_write_at_its_end_is_written_by_the_next(live, o
     rig.status_server.kill()
     rig.wait_for(lambda: rig.logs("write_waits"))
     outage()
-    rig.worker.send_signal(signal.SIGTERM)
-    assert rig.worker.wait(60) == 143
+    rig.processes["worker"].send_signal(signal.SIGTERM)
+    assert rig.processes["worker"].wait(60) == 143
 
     rig.status_server.restart()
     rig.start_worker()

@@ -138,6 +138,7 @@ def test_a_store_that_is_not_there_is_told_without_its_password(url, words):
     assert "secret" not in str(error.value)
 
 
+@pytest.mark.usefixtures("without_timescale")
 def test_plain_tables_come_with_a_notice_and_a_view(empty_history_url):
     storage = migrate(empty_history_url).storage
 

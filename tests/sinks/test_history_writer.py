@@ -1,6 +1,7 @@
 """The history store takes each row once, the newest stays, and one bad row stops nobody."""
 
 import time
+from urllib.parse import urlsplit
 
 import msgspec
 import psycopg
@@ -284,7 +285,8 @@ def test_a_store_without_its_tables_is_told_in_words(empty_history_url, bus, sta
     ],
 )
 def test_a_wrong_address_is_told_at_once(history_url, bus, status_row, url, words):
-    address = url.format("postgresql://execmon@/x?host=" + history_url.split("host=")[1].split()[0])
+    parts = urlsplit(history_url)
+    address = url.format(parts._replace(path="/x").geturl())
     partition = HistorySink(address, bus).build_part("history", "00", None)
     update, _ = decode(0, Stored("1-0", NS, message(status_row("A")), "application/json", {}))
     partition.write_batch([update])
