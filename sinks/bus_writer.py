@@ -6,7 +6,7 @@ event ids, by which a consumer drops repeats (`bus.repeats`).
 
 import time
 from collections.abc import Iterable, Iterator
-from itertools import count
+from itertools import count, islice
 from typing import Any
 
 import numpy as np
@@ -110,7 +110,7 @@ class UpdatesPartition(_BusPartition):
             return
         partition = partition_of(root, self._partitions, self._groups)
         events = updates_of(rows, time.time_ns(), self._config_version)
-        while part := [event for event, _ in zip(events, range(MOST_EVENTS), strict=False)]:
+        while part := list(islice(events, MOST_EVENTS)):
             body = b"[" + b",".join(part) + b"]"
             yield Outgoing(Topic.EXECUTION_UPDATES, partition, body, meta=_META)
 

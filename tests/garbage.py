@@ -183,25 +183,24 @@ def spoilt_json(good: list[Record], seed: int) -> list[Line]:
     unreadable = frozenset({"UNREADABLE"})
     for number in range(BAD - len(lines)):
         behind = rng.randrange(len(good) * 99 // 100)
-        raw = as_json(good[behind])
+        record = dict(good[behind])
+        raw, reasons = as_json(record), unreadable
         match number % 5:
             case 0:
-                lines.append(Line(behind, "cut", raw[: rng.randrange(1, len(raw))], unreadable))
+                kind, raw = "cut", raw[: rng.randrange(1, len(raw))]
             case 1:
-                noise = b"\xff" + rng.randbytes(rng.randrange(60)).replace(b"\n", b"\r")
-                lines.append(Line(behind, "noise", noise, unreadable))
+                kind = "noise"
+                raw = b"\xff" + rng.randbytes(rng.randrange(60)).replace(b"\n", b"\r")
             case 2:
-                raw = raw.replace(b'"symbol": "', b'"symbol": "\xe4')
-                lines.append(Line(behind, "not UTF-8", raw, unreadable))
+                kind, raw = "not UTF-8", raw.replace(b'"symbol": "', b'"symbol": "\xe4')
             case 3:
-                raw = raw.replace(b'"symbol": "', b'"symbol": "\0')
-                lines.append(Line(behind, "raw NUL", raw, unreadable))
+                kind, raw = "raw NUL", raw.replace(b'"symbol": "', b'"symbol": "\0')
             case _:
-                record = dict(good[behind])
                 own(record, BAD + number)
                 raw = as_json(record)
-                behind_time = raw.index(b",") + 1
-                lines.append(Line(behind, "flipped", flipped(raw, rng, behind_time), frozenset()))
+                kind, reasons = "flipped", frozenset[str]()
+                raw = flipped(raw, rng, raw.index(b",") + 1)
+        lines.append(Line(behind, kind, raw, reasons))
     return sorted(lines, key=lambda line: line.behind)
 
 

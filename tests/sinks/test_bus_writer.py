@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from bus.base import START
@@ -12,7 +13,7 @@ from domain.errors import BusError
 from domain.instants import NO_TIME
 from domain.keys import GROUP_KEYS, partition_of
 from domain.reasons import DeadLetterReason
-from domain.rows import Rows
+from domain.rows import Rows, Venues
 from domain.topics import event_id
 from domain.vocabulary import Topic
 from sinks import bus_writer
@@ -96,10 +97,16 @@ def test_a_record_completed_later_is_not_taken_for_a_repeat(bus, full_rows):
 def test_many_rows_are_cut_into_messages_of_bounded_size(bus, status_row, monkeypatch):
     monkeypatch.setattr(bus_writer, "MOST_EVENTS", 3)
     part = writer(bus)
-    part.write_batch([status_row("A", events=n) for n in range(1, 8)])
+    rows = status_row("A")
+    each = [status_row("A", events=n).status for n in range(1, 8)]
+    rows.status = np.concatenate(each)
+    rows.status_venues = Venues(np.zeros(8, np.int64), np.empty(0, "u8"), np.empty(0))
+    part.write_batch([rows])
     part.snapshot()
 
     assert [e["status"]["seq"] for _, e in updates(bus)] == list(range(1, 8))
+    place = (Topic.EXECUTION_UPDATES, partition_of("A", 4))
+    assert bus.lag(place, START) == 3
 
 
 def test_updates_wait_for_a_bus_that_is_away(own_server, status_row):
