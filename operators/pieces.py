@@ -11,6 +11,7 @@ import numpy as np
 
 from domain.columns import DETAIL, EVENT
 from domain.instants import END_OF_TIME, NO_TIME
+from domain.rows import BAR
 
 STAMP = np.dtype(
     [
@@ -113,6 +114,8 @@ class Stamped(_Piece):
     """(effective time, JSON) of reference and control records."""
     provisional: np.ndarray = field(default_factory=lambda: np.empty(0, STAMPED))
     """Events that wait for the market, stamped with the newest quote."""
+    bars: np.ndarray = field(default_factory=lambda: np.empty(0, BAR))
+    """Final bars of symbols that are traded."""
 
 
 @dataclass(slots=True)

@@ -24,6 +24,7 @@ from domain.vocabulary import Topic
 from operators.arrays import joined
 from operators.lookup import find
 from operators.market import release, tape
+from operators.market.bars import Bars
 from operators.market.live import LiveOrders
 from operators.market.sessions import Sessions
 from operators.market.state import LATER_HORIZONS, MarketState
@@ -47,6 +48,8 @@ class MarketSettings:
     calendars: Mapping[str, str] | None = None
     """Calendar of each symbol."""
     horizons: tuple[tuple[int, int], ...] = LATER_HORIZONS
+    bars: bool = False
+    """Whether to cut bars of a second of the symbols that are traded."""
 
     def feeds(self, group: int) -> tuple[list[int], list[int], list[int]]:
         """Inputs of a symbol group: (its market, orders and routes, reference and control)."""
@@ -70,7 +73,7 @@ class MarketLogic(StatefulBatchLogic[Batch, Stamped, Any]):
     def __init__(self, settings: MarketSettings, resume: tuple[Any, ...] | None) -> None:
         self.settings = settings
         self.group = -1
-        self.state = MarketState(settings.horizons)
+        self.state = MarketState(settings.horizons, keep_prices=settings.bars)
         self.sessions = Sessions(settings.calendars or {}, settings.default_calendar)
         self.watermarks: dict[int, int] = {}
         self.ends: dict[int, int] = {}
@@ -81,12 +84,14 @@ class MarketLogic(StatefulBatchLogic[Batch, Stamped, Any]):
         self._early: list[Batch] = []
         """Market rows that came before any word from the reference inputs."""
         self.live = LiveOrders(settings.mark_interval_ns)
+        self.bars = Bars(settings.forget_idle_ns)
         self._waiting_since: int | None = None
         self._shown: dict[int, int] = {}
         if resume is not None:
             (group, self.watermarks, self.ends, packed, self.sessions.calendar_of, early,
              self.names, *more) = resume  # fmt: skip
-            self.live = LiveOrders(settings.mark_interval_ns, *more)
+            self.live = LiveOrders(settings.mark_interval_ns, *more[:1])
+            self.bars = Bars(settings.forget_idle_ns, *more[1:2])
             self._take_group(group)
             self.state.unpack(packed)
             self._early = [
@@ -109,6 +114,7 @@ class MarketLogic(StatefulBatchLogic[Batch, Stamped, Any]):
         return (
             self.group, dict(self.watermarks), dict(self.ends), self.state.pack(),
             dict(self.sessions.calendar_of), early, list(self.names), dict(self.live.marked),
+            self.bars.snapshot(),
         )  # fmt: skip
 
     # Watermarks
@@ -160,6 +166,8 @@ class MarketLogic(StatefulBatchLogic[Batch, Stamped, Any]):
         if len(batch.events):
             self._hold(batch.source, batch.events)
         out.details = joined((out.details, batch.details), DETAIL)
+        if self.settings.bars and len(batch.events):
+            self.bars.learn(np.unique(batch.events["symbol"]).tolist(), batch.names)
         if len(batch.events) and batch.names:
             self.names.append((batch.source, int(batch.events["pos"][-1]), batch.names))
         if self.group == 0:
@@ -193,11 +201,13 @@ class MarketLogic(StatefulBatchLogic[Batch, Stamped, Any]):
         state = self.state
         self._meet_symbols(rows)
         keep_from = self._released - self.settings.allowed_lateness_ns
+        if self.settings.bars:
+            keep_from = self.bars.keep_from(keep_from)
         at = 0
         while True:
             reason, at = tape.fold_market(
-                rows, at, state.symbol_table, state.symbols, state.ticks, state.prints,
-                state.seconds, state.intervals, keep_from,
+                rows, at, state.symbol_table, state.symbols, state.ticks, state.prices,
+                state.prints, state.seconds, state.intervals, keep_from,
             )  # fmt: skip
             if reason == tape.DONE:
                 return
@@ -267,6 +277,12 @@ class MarketLogic(StatefulBatchLogic[Batch, Stamped, Any]):
         if until > NO_TIME:
             pieces.extend(self._mark(until))
             pieces.append(self.live.marks(until, self.state))
+            if self.settings.bars:
+                # The end of the input is the end of its last second.
+                past = out.end + SECOND if out.end < END_OF_TIME else until
+                out.bars = self.bars.cut(past, self.state)
+                if len(out.bars):
+                    out.names = [*out.names, self.bars.names]
             out.horizons, own = self._follow(until)
             if len(own):
                 pieces.append(own)
@@ -309,6 +325,8 @@ class MarketLogic(StatefulBatchLogic[Batch, Stamped, Any]):
         state, settings = self.state, self.settings
         state.reserve_tracked(len(events))
         state.reserve_followed(len(events))
+        if settings.bars:
+            self.bars.reserve(len(events))
         rows = _with_stamps(events)
         pieces = [rows]
         at = 0
@@ -319,7 +337,8 @@ class MarketLogic(StatefulBatchLogic[Batch, Stamped, Any]):
                 rows, at, marks, 0, state.symbol_table, state.symbols, state.ticks,
                 state.prints, state.seconds, state.intervals, state.tracked,
                 state.tracked_table, state.n_tracked, state.followed, state.followed_end,
-                settings.mark_interval_ns, settings.allowed_lateness_ns,
+                settings.mark_interval_ns, settings.allowed_lateness_ns, self.bars.spans,
+                self.bars.used,
             )  # fmt: skip
             if count:
                 pieces.append(marks[:count])
@@ -346,9 +365,12 @@ class MarketLogic(StatefulBatchLogic[Batch, Stamped, Any]):
                 break
             state.tracked["next_mark"][: state.n_tracked] = before
             room *= 4
+        if settings.bars:
+            self.bars.reserve(state.n_tracked)
         state.n_tracked = release.drop_idle(
-            state.tracked, state.tracked_table, state.n_tracked, until - settings.forget_idle_ns
-        )
+            state.tracked, state.tracked_table, state.n_tracked, until, settings.forget_idle_ns,
+            self.bars.spans, self.bars.used,
+        )  # fmt: skip
         return pieces
 
     def _follow(self, until: int) -> tuple[np.ndarray, np.ndarray]:
