@@ -13,6 +13,7 @@ from bytewax.outputs import Sink
 
 from domain.batch import Batch, DeadLetter, Input
 from domain.keys import GROUP_KEYS
+from domain.rows import Rows
 from operators.market.logic import MarketSettings, stamp_with_market
 from operators.orders.group import OrderSettings
 from operators.orders.logic import track_orders
@@ -56,10 +57,24 @@ def monitor_graph(
     stamped = stamp_with_market("market", split_up, market)
     routed = op.flat_map_batch("route", stamped, route)
     rows = track_orders("orders", routed, orders)
+    if market.bars:
+        rows = op.merge("rows_and_bars", rows, op.flat_map("bars", stamped, _bars_of))
     for name, sink in row_sinks.items():
         op.output(name, rows, sink)
     return flow
 
 
+def _bars_of(item: tuple[str, Stamped]) -> list[tuple[str, Rows]]:
+    """A market group's bars as rows for the sinks."""
+    group, piece = item
+    if not len(piece.bars):
+        return []
+    # The names of their symbols come last.
+    rows = Rows(bars=piece.bars, names=dict(piece.names[-1]), watermark=piece.watermark)
+    return [(group, rows)]
+
+
 STEP_IDS = ("source", "refused", "dead_letters", "split", "market", "route", "orders")
+BAR_STEP_IDS = ("bars", "rows_and_bars")
+"""Where bars are cut."""
 assert len(GROUP_KEYS) >= 16

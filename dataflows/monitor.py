@@ -56,6 +56,7 @@ def market_settings(
         max_wait_ns=round(settings.max_wait_ms * MILLISECOND),
         forget_idle_ns=round(settings.evict_after_s * SECOND),
         calendars=calendars,
+        bars=True,
     )
 
 

@@ -130,3 +130,11 @@ EVENT_FIELDS: tuple[Field, ...] = (
     _code("reject_reason", RejectReason, "reason"),
 )  # fmt: skip
 """An order or route event of the timeline, under the names it came with."""
+
+BAR_FIELDS: tuple[Field, ...] = (
+    *_names("symbol"),
+    *_plain(Kind.TIME, "ts"),
+    *_plain(Kind.WHOLE, "trades"),
+    *_plain(Kind.NUMBER, "bid", "ask", "open", "high", "low", "close", "volume", "vwap"),
+)
+"""What traded of a symbol in one second."""

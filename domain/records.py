@@ -13,8 +13,8 @@ import numpy as np
 
 from domain.instants import NO_TIME, format_rfc3339
 from domain.reasons import Reason
-from domain.record_fields import EVENT_FIELDS, FILL_FIELDS, ORDER_FIELDS, Field, Kind
-from domain.rows import ORDER_METRICS, STATUS_METRICS, Venues
+from domain.record_fields import BAR_FIELDS, EVENT_FIELDS, FILL_FIELDS, ORDER_FIELDS, Field, Kind
+from domain.rows import BAR_INTERVAL_MS, ORDER_METRICS, STATUS_METRICS, Venues
 from domain.vocabulary import Anomaly
 
 WALL_CLOCK_FIELDS = frozenset({"published_at"})
@@ -90,6 +90,7 @@ class Shape:
 ORDER_SHAPE = Shape(ORDER_FIELDS, ORDER_METRICS)
 FILL_SHAPE = Shape(FILL_FIELDS)
 EVENT_SHAPE = Shape(EVENT_FIELDS)
+BAR_SHAPE = Shape(BAR_FIELDS)
 STATUS_SHAPE = Shape(ORDER_FIELDS, STATUS_METRICS)
 
 
@@ -160,3 +161,10 @@ def event_record(row: np.void, names: Names) -> dict[str, Any]:
     """The record of an order or route event from one EVENT row."""
     [values] = EVENT_SHAPE.values(row.reshape(1), names)
     return dict(zip(EVENT_SHAPE.names, _nulled(values), strict=True))
+
+
+def bar_record(row: np.void, names: Names) -> dict[str, Any]:
+    """The record of a bar from one BAR row: when it begins, and what traded in it."""
+    [values] = BAR_SHAPE.values(row.reshape(1), names)
+    return {**dict(zip(BAR_SHAPE.names, _nulled(values), strict=True)),
+            "interval_ms": BAR_INTERVAL_MS}  # fmt: skip

@@ -235,6 +235,25 @@ FILL_IN_KERNELS = np.dtype([*_FILL, ("mids", "f8", (len(HORIZON_NAMES),))])
 """The bytes of FILL with its mids as one array."""
 
 
+BAR = np.dtype(
+    [
+        ("symbol", "u8"),
+        ("ts", "i8"),  # when it begins
+        ("trades", "i8"),
+        ("bid", "f8"),  # the last quote in or before it
+        ("ask", "f8"),
+        ("open", "f8"),
+        ("high", "f8"),
+        ("low", "f8"),
+        ("close", "f8"),
+        ("volume", "f8"),
+        ("vwap", "f8"),
+    ]
+)
+"""The eligible prints of a symbol in one second."""
+BAR_INTERVAL_MS = 1_000
+
+
 class FillStatus:
     """Values of FILL.status."""
 
@@ -294,18 +313,21 @@ class Rows:
     names: Mapping[int, str] = field(default_factory=dict)
     """Texts of the keys in the rows, and perhaps of others."""
     watermark: int = NO_TIME
+    bars: np.ndarray = field(default_factory=lambda: np.empty(0, BAR))
+    """Final bars of the market; such rows come alone."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         names = {key: self.names[key] for key in self.keys() if key in self.names}
         return Rows, (
             self.status, self.status_venues, self.orders, self.order_venues, self.fills,
-            self.executed, self.timeline, names, self.watermark,
+            self.executed, self.timeline, names, self.watermark, self.bars,
         )  # fmt: skip
 
     def keys(self) -> set[int]:
         """Every key of a name in the rows."""
         found: set[int] = set()
-        for rows in (self.status, self.orders, self.fills, self.executed, self.timeline):
+        arrays = (self.status, self.orders, self.fills, self.executed, self.timeline, self.bars)
+        for rows in arrays:
             for name in rows.dtype.names or ():
                 if rows.dtype[name] == np.uint64:
                     found.update(np.unique(rows[name]).tolist())

@@ -12,6 +12,7 @@ import numpy as np
 from domain.batch import NO_DETAILS, Batch
 from domain.columns import EVENT
 from domain.instants import END_OF_TIME, NO_TIME
+from domain.rows import BAR
 
 STAMP = np.dtype(
     [
@@ -129,6 +130,8 @@ class Stamped(_Piece):
     """(effective time, JSON) of reference and control records."""
     provisional: np.ndarray = field(default_factory=lambda: NO_STAMPED)
     """Events that wait for the market, stamped with the newest quote."""
+    bars: np.ndarray = field(default_factory=lambda: np.empty(0, BAR))
+    """Final bars of symbols that are traded."""
 
 
 @dataclass(slots=True)

@@ -66,8 +66,8 @@ def _sender(bus: Bus) -> Any:
 class BusWriterSink(FixedPartitionedSink[Rows, None]):
     """Final rows to topic `execution-updates`: JSON arrays of events, each with its `kind`.
 
-    `status` for each row that took a number, `fill`, `order_event` for the timeline, and
-    `order` for the whole record. Takes (key of an order group, Rows); provisional rows are
+    `status` for each row that took a number, `fill`, `order_event` for the timeline, `order`
+    for the whole record, and `bar`. Takes (key of an order group, Rows); provisional rows are
     left out. `parts` writers share the groups.
     """
 
@@ -119,10 +119,12 @@ _META = {"ce_specversion": "1.0", "ce_type": "execution_updates", "ce_source": "
 
 
 def _root_of(rows: Rows) -> str | None:
-    """The root order of any row: all rows of a step belong to one key group."""
+    """The root order or symbol of any row: all rows of a step belong to one key group."""
     for array in (rows.status, rows.orders, rows.fills, rows.executed, rows.timeline):
         if len(array):
             return name_of(int(_first(array, "root")) or int(_first(array, "order")), rows.names)
+    if len(rows.bars):
+        return name_of(int(_first(rows.bars, "symbol")), rows.names)
     return None
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from domain.records import Names, event_record, fill_record, name_of, order_record
+from domain.records import Names, bar_record, event_record, fill_record, name_of, order_record
 from domain.rows import ORDER_METRICS, Rows
 from domain.status import status_bodies
 from domain.topics import event_id
@@ -17,6 +17,7 @@ _encode = msgspec.json.Encoder().encode
 
 def updates_of(rows: Rows, published_ns: int, config_version: str) -> Iterator[bytes]:
     """One JSON event for each final row, the timeline first, the order's record last."""
+    yield from _bars(rows)
     for row in rows.timeline:
         yield _event("order_event", _order_id(row, rows.names), _place(row),
                      event_record(row, rows.names))  # fmt: skip
@@ -46,6 +47,13 @@ def _statuses(rows: Rows, published_ns: int, config_version: str) -> Iterator[by
     for row, body in zip(status, bodies, strict=True):
         yield _event("status", _order_id(row, rows.names), str(row["seq"]),
                      {"status": msgspec.Raw(body)})  # fmt: skip
+
+
+def _bars(rows: Rows) -> Iterator[bytes]:
+    for row in rows.bars:
+        record = bar_record(row, rows.names)
+        lasting = event_id(record["symbol"], record["ts"], "bar")
+        yield _encode({"kind": "bar", "event_id": lasting, **record})
 
 
 def _event(kind: str, order_id: str, seq: str, members: dict[str, Any]) -> bytes:

@@ -24,6 +24,7 @@ from domain.vocabulary import Topic
 from operators.arrays import joined
 from operators.lookup import find
 from operators.market import release, tape
+from operators.market.bars import Bars
 from operators.market.live import LiveOrders
 from operators.market.sessions import Sessions
 from operators.market.state import LATER_HORIZONS, MarketState
@@ -48,6 +49,8 @@ class MarketSettings:
     calendars: Mapping[str, str] | None = None
     """Calendar of each symbol."""
     horizons: tuple[tuple[int, int], ...] = LATER_HORIZONS
+    bars: bool = False
+    """Whether to cut bars of a second of the symbols that are traded."""
 
     def feeds(self, group: int) -> tuple[list[int], list[int], list[int]]:
         """Inputs of a symbol group: (its market, orders and routes, reference and control)."""
@@ -71,7 +74,7 @@ class MarketLogic(StatefulBatchLogic[Arrivals, Stamped, Any]):
     def __init__(self, settings: MarketSettings, resume: tuple[Any, ...] | None) -> None:
         self.settings = settings
         self.group = -1
-        self.state = MarketState(settings.horizons)
+        self.state = MarketState(settings.horizons, keep_prices=settings.bars)
         self.sessions = Sessions(settings.calendars or {}, settings.default_calendar)
         self.watermarks: dict[int, int] = {}
         self.ends: dict[int, int] = {}
@@ -84,6 +87,7 @@ class MarketLogic(StatefulBatchLogic[Arrivals, Stamped, Any]):
         self._early: list[Batch] = []
         """Market rows that came before any word from the reference inputs."""
         self.live = LiveOrders(settings.mark_interval_ns)
+        self.bars = Bars(settings.forget_idle_ns)
         self._waiting_since: int | None = None
         self._shown: dict[int, int] = {}
         self._marks = np.zeros(_MARKS_AT_ONCE, STAMPED)
@@ -91,7 +95,8 @@ class MarketLogic(StatefulBatchLogic[Arrivals, Stamped, Any]):
         if resume is not None:
             (group, self.watermarks, self.ends, packed, self.sessions.calendar_of, early,
              self.names, *more) = resume  # fmt: skip
-            self.live = LiveOrders(settings.mark_interval_ns, *more)
+            self.live = LiveOrders(settings.mark_interval_ns, *more[:1])
+            self.bars = Bars(settings.forget_idle_ns, *more[1:2])
             self._take_group(group)
             self.state.unpack(packed)
             self._early = [
@@ -114,6 +119,7 @@ class MarketLogic(StatefulBatchLogic[Arrivals, Stamped, Any]):
         return (
             self.group, dict(self.watermarks), dict(self.ends), self.state.pack(),
             dict(self.sessions.calendar_of), early, list(self.names), dict(self.live.marked),
+            self.bars.snapshot(),
         )  # fmt: skip
 
     # Watermarks
@@ -180,6 +186,8 @@ class MarketLogic(StatefulBatchLogic[Arrivals, Stamped, Any]):
                 out.details = joined((out.details, batch.details), DETAIL)
             if batch.names:
                 self.names.append((batch.source, int(batch.events["pos"][-1]), batch.names))
+            if self.settings.bars:
+                self.bars.learn(np.unique(batch.events["symbol"]).tolist(), batch.names)
 
     def _learn_calendars(self, records: list[bytes]) -> None:
         for raw in records:
@@ -209,11 +217,13 @@ class MarketLogic(StatefulBatchLogic[Arrivals, Stamped, Any]):
         state = self.state
         self._meet_symbols(rows)
         keep_from = self._released - self.settings.allowed_lateness_ns
+        if self.settings.bars:
+            keep_from = self.bars.keep_from(keep_from)
         at = 0
         while True:
             reason, at = tape.fold_market(
-                rows, at, state.symbol_table, state.symbols, state.ticks, state.prints,
-                state.seconds, state.intervals, keep_from,
+                rows, at, state.symbol_table, state.symbols, state.ticks, state.prices,
+                state.prints, state.seconds, state.intervals, keep_from,
             )  # fmt: skip
             if reason == tape.DONE:
                 return
@@ -281,8 +291,17 @@ class MarketLogic(StatefulBatchLogic[Arrivals, Stamped, Any]):
             self._mark(until, pieces)
             if self.live.marked:
                 pieces.append(self.live.marks(until, self.state))
+            if self.settings.bars:
+                self._cut_bars(until, out)
             self._follow(until, out, pieces)
         out.events = joined(pieces, STAMPED)
+
+    def _cut_bars(self, until: int, out: Stamped) -> None:
+        # The end of the input is the end of its last second.
+        past = out.end + SECOND if out.end < END_OF_TIME else until
+        out.bars = self.bars.cut(past, self.state)
+        if len(out.bars):
+            out.names = [*out.names, self.bars.names]
 
     def _take_ready(self, market: int) -> np.ndarray:
         """Events that the market is past, by input, each in stored order."""
@@ -337,6 +356,8 @@ class MarketLogic(StatefulBatchLogic[Arrivals, Stamped, Any]):
         state, settings = self.state, self.settings
         state.reserve_tracked(len(events))
         state.reserve_followed(len(events))
+        if settings.bars:
+            self.bars.reserve(len(events))
         rows = _with_stamps(events)
         pieces.append(rows)
         at = 0
@@ -345,7 +366,8 @@ class MarketLogic(StatefulBatchLogic[Arrivals, Stamped, Any]):
                 rows, at, self._marks, 0, state.symbol_table, state.symbols, state.ticks,
                 state.prints, state.seconds, state.intervals, state.tracked,
                 state.tracked_table, state.n_tracked, state.followed, state.followed_end,
-                settings.mark_interval_ns, settings.allowed_lateness_ns,
+                settings.mark_interval_ns, settings.allowed_lateness_ns, self.bars.spans,
+                self.bars.used,
             )  # fmt: skip
             if count:
                 pieces.append(self._marks[:count].copy())
@@ -373,9 +395,12 @@ class MarketLogic(StatefulBatchLogic[Arrivals, Stamped, Any]):
                 break
             if not count:
                 self._widen_marks()
+        if settings.bars:
+            self.bars.reserve(state.n_tracked)
         state.n_tracked = release.drop_idle(
-            state.tracked, state.tracked_table, state.n_tracked, until - settings.forget_idle_ns
-        )
+            state.tracked, state.tracked_table, state.n_tracked, until, settings.forget_idle_ns,
+            self.bars.spans, self.bars.used,
+        )  # fmt: skip
 
     def _follow(self, until: int, out: Stamped, pieces: list[np.ndarray]) -> None:
         """Give the later mids of fills, and their own prints, that fell due before `until`."""

@@ -4,9 +4,11 @@ from typing import Any
 
 import numpy as np
 
+from domain.instants import SECOND
 from domain.vocabulary import EventKind
 from operators.kernel import Row, Table, kernel
 from operators.lookup import find, put, remove
+from operators.market.bars import note_closed
 from operators.market.state import OWN_PRINT_WINDOW_NS
 from operators.market.tape import interval_at, mid_at, stamp
 from operators.pieces import StampFlag
@@ -24,6 +26,7 @@ _OWN_PRINT = int(EventKind.OWN_PRINT)
 _WINDOW = OWN_PRINT_WINDOW_NS
 _MS = 1_000_000
 _LATE = StampFlag.LATE
+_SECOND = SECOND
 _NEVER = (1 << 63) - 1
 
 
@@ -168,6 +171,7 @@ def _track(
         order.cum_qty = 0.0
         order.open = 1
         order.next_mark = next_mark_after(event.t_eff, event.phase, interval_ns)
+        order.since_s = max(event.t_eff // _SECOND, 0)
     tracked[row].last_ts = event.t_eff
     return n, row
 
@@ -243,10 +247,13 @@ def stamp_events(
     followed_end: int,
     interval_ns: int,
     lateness_ns: int,
+    spans: Table,
+    n_spans: Table,
 ) -> tuple[Any, ...]:
     """Stamp events and keep the tables of open orders and followed fills.
 
-    `rows` come stamped in place; marks that fall before an event go to `out`. Returns
+    `rows` come stamped in place; marks that fall before an event go to `out`, the seconds of
+    orders that close to `spans`, as far as there is room. Returns
     (index reached, marks in out, tracked, followed): the index is short of the rows when
     `out` is full.
     """
@@ -283,6 +290,7 @@ def stamp_events(
                 if parent >= 0:
                     tracked[parent].cum_qty += more
                     if tracked[parent].cum_qty >= tracked[parent].order_qty:
+                        note_closed(spans, n_spans, tracked[parent], event.t_eff)
                         n_tracked = _drop_tracked(tracked, tracked_table, parent, n_tracked)
                         row = find(tracked_table, event.order)
                         order = tracked[row]
@@ -293,6 +301,7 @@ def stamp_events(
             if parent >= 0:
                 _take_back(tracked[parent], event)
         elif not _apply(event, order):
+            note_closed(spans, n_spans, order, event.t_eff)
             n_tracked = _drop_tracked(tracked, tracked_table, row, n_tracked)
     return rows.shape[0], count, n_tracked, followed_end
 
@@ -360,11 +369,16 @@ def mark_open_orders(
 
 
 @kernel
-def drop_idle(tracked: Table, table: Table, n_tracked: int, before: int) -> Any:
-    """Stop marking orders of unknown size that were silent since `before`."""
+def drop_idle(
+    tracked: Table, table: Table, n_tracked: int, until: int, idle_ns: int, spans: Table,
+    n_spans: Table,
+) -> Any:  # fmt: skip
+    """Stop marking orders of unknown size that were silent for `idle_ns` at `until`."""
     row = 0
     while row < n_tracked:
-        if tracked[row].last_ts < before and tracked[row].order_qty != tracked[row].order_qty:
+        order = tracked[row]
+        if order.last_ts < until - idle_ns and order.order_qty != order.order_qty:
+            note_closed(spans, n_spans, order, order.last_ts + idle_ns)
             n_tracked = _drop_tracked(tracked, table, row, n_tracked)
         else:
             row += 1

@@ -85,7 +85,7 @@ TRACKED = np.dtype(
         ("side", "i1"),
         ("side_code", "u1"),
         ("open", "u1"),
-        ("reserved", "u4"),
+        ("since_s", "u4"),  # second of the first event
     ]
 )
 """Orders that get marks."""
@@ -123,13 +123,17 @@ _ARRAYS = ("symbols", "tracked", "followed", "cursors")
 class MarketState:
     """The arrays, grown as needed. Rows in use are `n_symbols`, `n_tracked`, …"""
 
-    def __init__(self, horizons: tuple[tuple[int, int], ...] = LATER_HORIZONS) -> None:
+    def __init__(
+        self, horizons: tuple[tuple[int, int], ...] = LATER_HORIZONS, *, keep_prices: bool = False
+    ) -> None:
         self.horizon_index = np.array([i for i, _ in horizons], np.int64)
         self.horizon_ns = np.array([h for _, h in horizons], np.int64)
         self.symbols = np.zeros(16, SYMBOL)
         self.n_symbols = 0
         self.symbol_table = new_table(16)
         self.ticks = np.zeros((16, 256), TICK)
+        self.prices = np.full((16, 256 if keep_prices else 0), np.nan)
+        """Price of each tick's eligible print, where anybody needs them."""
         self.prints = np.zeros((16, 64), PRINT)
         self.seconds = np.full((16, SECONDS_KEPT), np.nan)
         self.tracked = np.zeros(64, TRACKED)
@@ -152,6 +156,7 @@ class MarketState:
         if self.n_symbols == len(self.symbols):
             self.symbols = np.concatenate([self.symbols, np.zeros_like(self.symbols)])
             self.ticks = np.concatenate([self.ticks, np.zeros_like(self.ticks)])
+            self.prices = np.concatenate([self.prices, np.full_like(self.prices, np.nan)])
             self.prints = np.concatenate([self.prints, np.zeros_like(self.prints)])
             self.seconds = np.concatenate([self.seconds, np.full_like(self.seconds, np.nan)])
         if 4 * self.n_symbols > self.symbol_table.shape[0]:
@@ -172,6 +177,7 @@ class MarketState:
     def widen_ticks(self) -> None:
         """Double the room for every symbol's ticks."""
         self.ticks = np.concatenate([self.ticks, np.zeros_like(self.ticks)], axis=1)
+        self.prices = np.concatenate([self.prices, np.full_like(self.prices, np.nan)], axis=1)
 
     def widen_prints(self) -> None:
         """Double the room for every symbol's prints."""
@@ -224,7 +230,16 @@ class MarketState:
             self.followed[done : self.followed_end].tobytes(),
             (self.cursors - done).tobytes(),
             {source: rows.tobytes() for source, rows in self.pending.items() if len(rows)},
+            self._packed_prices(symbols),
         )
+
+    def _packed_prices(self, symbols: np.ndarray) -> list[bytes]:
+        if not self.prices.shape[1]:
+            return []
+        return [
+            self.prices[i, s["start"] : s["start"] + s["count"]].tobytes()
+            for i, s in enumerate(symbols)
+        ]
 
     def unpack(self, packed: tuple[Any, ...]) -> None:
         """Take over what `pack` gave. Raises ValueError for another layout."""
@@ -249,6 +264,10 @@ class MarketState:
                 self.widen_prints()
             self.prints[i, : len(rows)] = rows
             self.symbols[i]["start"] = self.symbols[i]["print_start"] = 0
+        # Snapshots of before bars were cut have no prices.
+        for kept in packed[10:] if self.prices.shape[1] else ():
+            for i, prices in enumerate(kept):
+                self.prices[i, : len(prices) // 8] = np.frombuffer(prices)
         self.seconds[:n] = np.frombuffer(packed[5]).reshape(n, SECONDS_KEPT)
         tracked = np.frombuffer(packed[6], TRACKED)
         self.reserve_tracked(len(tracked))

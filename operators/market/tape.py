@@ -102,7 +102,9 @@ def _trim(symbols: Table, ticks: Table, seconds: Table, row: int, keep_from: int
 
 
 @kernel
-def _make_room(symbols: Table, ticks: Table, seconds: Table, row: int, keep_from: int) -> bool:
+def _make_room(
+    symbols: Table, ticks: Table, prices: Table, seconds: Table, row: int, keep_from: int
+) -> bool:
     """Whether there is room for one more tick of the symbol."""
     symbol = symbols[row]
     if symbol.start + symbol.count < ticks.shape[1]:
@@ -112,6 +114,9 @@ def _make_room(symbols: Table, ticks: Table, seconds: Table, row: int, keep_from
         return False
     for i in range(symbol.count):
         ticks[row, i] = ticks[row, symbol.start + i]
+    if prices.shape[1] > 0:
+        for i in range(symbol.count):
+            prices[row, i] = prices[row, symbol.start + i]
     symbol.start = 0
     return True
 
@@ -188,12 +193,15 @@ def fold_market(
     table: Table,
     symbols: Table,
     ticks: Table,
+    prices: Table,
     prints: Table,
     seconds: Table,
     intervals: Table,
     keep_from: int,
 ) -> tuple[Any, ...]:
     """Fold market rows from index `begin` on; every symbol must have a row.
+
+    `prices` has a column for each of `ticks`, or none where nobody needs them.
 
     Returns (reason, index): DONE and the number of rows, or what must be widened before
     going on at the index.
@@ -202,7 +210,7 @@ def fold_market(
         row = rows[i]
         slot = find(table, row.symbol)
         symbol = symbols[slot]
-        if not _make_room(symbols, ticks, seconds, slot, keep_from):
+        if not _make_room(symbols, ticks, prices, seconds, slot, keep_from):
             return WIDEN_TICKS, i
         is_print = row.kind & _PRINT != 0
         own = is_print and row.flags & _ELIGIBLE != 0 and (row.venue != 0 or row.exec != 0)
@@ -220,6 +228,9 @@ def fold_market(
         if row.kind & _RESUMED:
             symbol.halted = 0
         symbol.seq = row.seq
+        if prices.shape[1] > 0:
+            counts = is_print and row.flags & _ELIGIBLE != 0
+            prices[slot, symbol.start + symbol.count] = row.price if counts else np.nan
         tick = ticks[slot, symbol.start + symbol.count]
         symbol.count += 1
         tick.ts = row.t_eff

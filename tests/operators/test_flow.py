@@ -13,7 +13,7 @@ from bytewax.dataflow import Dataflow
 from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.testing import TestingSink, TestingSource, cluster_main, run_main
 
-from dataflows.graph import FLOW_ID, STEP_IDS, monitor_graph
+from dataflows.graph import BAR_STEP_IDS, FLOW_ID, STEP_IDS, monitor_graph
 from domain.batch import Batch, DeadLetter
 from domain.keys import GROUP_KEYS, key_of
 from domain.reasons import DeadLetterReason
@@ -137,6 +137,33 @@ def test_step_ids_are_a_storage_format(lab):
     assert step_ids(flow) == [f"monitor.{name}" for name in (*STEP_IDS, "rows")]
     stateful = [s.step_id for s in flow.substeps if type(s).__name__ == "stateful_batch"]
     assert stateful == ["monitor.market", "monitor.orders"]
+
+
+def test_bars_add_their_steps_and_rename_none(lab):
+    flow = monitor_graph(
+        TestingSource([]), lab.INPUTS, MarketSettings(lab.INPUTS, bars=True), OrderSettings(),
+        {"rows": TestingSink([])}, TestingSink([]),
+    )  # fmt: skip
+
+    expected = (*STEP_IDS, "bars", "rows_and_bars", "rows")
+    assert BAR_STEP_IDS == ("bars", "rows_and_bars")
+    assert step_ids(flow) == [f"monitor.{name}" for name in expected]
+
+
+def test_bars_reach_the_sinks_with_the_names_of_their_symbols(lab):
+    tape = lab.Tape()
+    tape.accept(0, 100)
+    tape.trade(0.5, 10.0, 100)
+    out = []
+    flow = monitor_graph(
+        TestingSource(tape.batches()), lab.INPUTS, MarketSettings(lab.INPUTS, bars=True),
+        OrderSettings(), {"rows": TestingSink(out)}, TestingSink([]),
+    )  # fmt: skip
+    run_main(flow)
+
+    [rows] = [rows for _, rows in out if len(rows.bars)]
+    assert rows.names[int(rows.bars["symbol"][0])] == "X"
+    assert any(len(rows.orders) for _, rows in out)
 
 
 TWO_PROCESSES = """

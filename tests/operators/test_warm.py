@@ -3,7 +3,7 @@ import pytest
 from numba.core.dispatcher import Dispatcher
 
 from operators import arrays
-from operators.market import live, release, tape
+from operators.market import bars, live, release, tape
 from operators.orders import evict, fold, horizons, numbering, process, records, undo
 from operators.warm import warm_kernels
 
@@ -13,7 +13,7 @@ OUTERMOST = [
     evict.stale_families, evict.close_gaps, fold.index_tables, horizons.note_horizons,
     records.write_records, records.write_statuses, records.count_fills,
     records.list_venues, numbering.write_unshown, undo.family_rows, live.live_marks,
-    arrays.is_in_order,
+    arrays.is_in_order, bars.cut_bars,
 ]  # fmt: skip
 
 

@@ -9,11 +9,12 @@ from bus.base import START
 from bus.connect import open_bus
 from bus.repeats import Repeats
 from domain.batch import DeadLetter
+from domain.columns import blank
 from domain.errors import BusError
-from domain.instants import NO_TIME
-from domain.keys import GROUP_KEYS, partition_of
+from domain.instants import NO_TIME, SECOND
+from domain.keys import GROUP_KEYS, key_of, partition_of
 from domain.reasons import DeadLetterReason
-from domain.rows import Rows, Venues
+from domain.rows import BAR, Rows, Venues
 from domain.topics import event_id
 from domain.vocabulary import Topic
 from sinks import bus_writer
@@ -54,6 +55,23 @@ def test_every_kind_of_final_row_goes_out_in_the_partition_of_its_root(bus, full
     assert status["status"]["config_version"] == "v1"
     assert order["venue_distribution"] == {"ARCX": 0.25, "XNAS": 0.75}
     assert order["reasons"]["slippage_bps"] == "NO_REFERENCE"
+
+
+def test_bars_go_out_in_the_partition_of_their_symbol(bus):
+    bars = blank(BAR, 1)
+    for name, value in (("symbol", key_of("I X#")), ("ts", 1_700_000_000 * SECOND), ("trades", 3),
+                        ("open", 10.0), ("close", 10.5), ("volume", 300.0)):  # fmt: skip
+        bars[name] = value
+    part = writer(bus)
+    part.write_batch([Rows(bars=bars, names={key_of("I X#"): "I X#"})])
+    part.snapshot()
+
+    [(partition, event)] = updates(bus)
+    assert partition == partition_of("I X#", 4)
+    assert (event["kind"], event["symbol"], event["interval_ms"]) == ("bar", "I X#", 1000)
+    assert event["event_id"] == event_id("I X#", event["ts"], "bar")
+    assert event["ts"].startswith("2023-11-14T22:13:20")
+    assert (event["trades"], event["open"], event["close"], event["high"]) == (3, 10.0, 10.5, None)
 
 
 def test_provisional_and_unnumbered_rows_stay_off_the_bus(bus, status_row):

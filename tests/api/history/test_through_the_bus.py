@@ -144,21 +144,21 @@ def _market_message(row: Any, symbol: str, names: dict[int, str]) -> dict[str, A
     }  # fmt: skip
 
 
-def _publish(bus: Any, messages: list[Message]) -> None:
-    """Everything on the bus, with clocks of its own time."""
+def _publish(bus: Any, messages: list[Message], clock: ClockWriter) -> int:
+    """Everything on the bus, with clocks of its own time; gives the last of them."""
     publisher = Publisher(bus, batch=50)
     newest = ticked = 0
-    with ClockWriter(bus, kind="event") as clock:
-        for topic, message in messages:
-            publisher.add(message, topic)
-            newest = max(newest, _time_of(message))
-            if newest - ticked > SECOND:
-                publisher.flush()
-                clock.tick(newest - 1)
-                ticked = newest
-        publisher.flush()
-        for minutes in SILENT_MIN:
-            clock.tick(newest + minutes * 60 * SECOND)
+    for topic, message in messages:
+        publisher.add(message, topic)
+        newest = max(newest, _time_of(message))
+        if newest - ticked > SECOND:
+            publisher.flush()
+            clock.tick(newest - 1)
+            ticked = newest
+    publisher.flush()
+    for minutes in SILENT_MIN:
+        clock.tick(newest + minutes * 60 * SECOND)
+    return newest + SILENT_MIN[-1] * 60 * SECOND
 
 
 @contextmanager
@@ -174,14 +174,21 @@ def _running(name: str, log: Path, **env: str) -> Iterator[None]:
         process.wait()
 
 
-def _wait_for_rows(url: str, orders: int, closed: int, log: Path) -> None:
-    """Until every order and the record of each finished one are in the history store."""
+def _wait_for_rows(
+    url: str, orders: int, closed: int, log: Path, clock: ClockWriter, now: int
+) -> None:
+    """Until every order and the record of each finished one are in the history store.
+
+    Time goes on meanwhile: an eviction is a step of a clock that moves.
+    """
     deadline = time.monotonic() + 120
     found: tuple[int, int] = (0, 0)
     with psycopg.connect(url, autocommit=True) as connection:
         while found != (orders, closed):
             assert time.monotonic() < deadline, f"{found}: {log.read_text()[-2000:]}"
-            time.sleep(0.1)
+            time.sleep(0.2)
+            now += 60 * SECOND
+            clock.tick(now)
             row = connection.execute(
                 "SELECT (SELECT count(*) FROM orders), (SELECT count(*) FROM order_tca)"
             ).fetchone()
@@ -197,6 +204,8 @@ class Session:
     """What `--orders` wrote, by order."""
     fills: list[dict[str, Any]]
     """What `--fills` wrote."""
+    messages: list[Message]
+    history_url: str
     lobster: list[dict[str, Any]]
     """What `replay lobster` wrote of the same events."""
 
@@ -233,7 +242,6 @@ def session(
         )
         bus = open_bus(servers.bus_url)
         bus.set_up({Topic(n): count for n, count in settings.partitions.items()}, settings.groups)
-        _publish(bus, case.messages)
         env = dict(environment(
             settings, servers, EXECMON_HISTORY_URL=url, EXECMON_EPOCH_S="0.5",
             EXECMON_MARK_INTERVAL_S=str(case.marks_s),
@@ -241,8 +249,10 @@ def session(
         ))  # fmt: skip
         log = folder / "log"
         ended = sum(map(_has_left, records.values()))
-        with _running("worker", log, **env), _running("history", log, **env):
-            _wait_for_rows(url, len(records), ended, log)
+        with ClockWriter(bus, kind="event") as clock:
+            now = _publish(bus, case.messages, clock)
+            with _running("worker", log, **env), _running("history", log, **env):
+                _wait_for_rows(url, len(records), ended, log, clock, now)
         bus.close()
         addresses = replace(
             config, history_url=url, status_url=servers.status_url, bus_url=servers.bus_url,
@@ -251,8 +261,8 @@ def session(
         with serve_all(addresses) as served:
             ready(served.client)
             yield Session(
-                served.client, served.url, records, case.read("fills.ndjson"),
-                case.read("lobster.ndjson"),
+                served.client, served.url, records, case.read("fills.ndjson"), case.messages,
+                url, case.read("lobster.ndjson"),
             )  # fmt: skip
 
 
@@ -423,3 +433,43 @@ def test_a_lobster_session_has_the_same_numbers_as_its_events_in_json(session):
     for record in session.lobster:
         written = session.records[record["order_id"]]
         _assert_same(record, written, ("avg_px", "cum_qty", "seq", *STATUS_METRICS), "replay of")
+
+
+def _bars_by_hand(messages: list[Message], records: dict[str, Any]) -> dict[Any, tuple[Any, ...]]:
+    """(trades, open, high, low, close, volume) by symbol and second in which an order was open."""
+    open_in: dict[str, list[tuple[int, int]]] = {}
+    seen: dict[str, int] = {}
+    for topic, message in messages:
+        if topic is Topic.ORDERS:
+            seen.setdefault(message["order_id"], _time_of(message))
+    for order_id, record in records.items():
+        first = seen[order_id] // SECOND
+        end = record["closed_ts"]
+        last = parse_rfc3339(end) // SECOND if end else first + 10_000
+        open_in.setdefault(record["symbol"], []).append((first, last))
+    prints: dict[tuple[str, int], list[tuple[float, float]]] = {}
+    for topic, message in messages:
+        if topic is Topic.MARKET_DATA and message["type"] == "trade":
+            second = _time_of(message) // SECOND
+            if any(a <= second <= b for a, b in open_in.get(message["symbol"], ())):
+                place = (message["symbol"], second)
+                prints.setdefault(place, []).append((message["price"], message["size"]))
+    bars: dict[Any, tuple[Any, ...]] = {}
+    for place, found in prints.items():
+        prices = [price for price, _ in found]
+        volume = sum(size for _, size in found)
+        bars[place] = (len(found), prices[0], max(prices), min(prices), prices[-1], volume)
+    return bars
+
+
+def test_the_market_s_bars_are_those_of_the_prints_while_orders_were_open(session):
+    expected = _bars_by_hand(session.messages, session.records)
+
+    with psycopg.connect(session.history_url) as connection:
+        rows = connection.execute(
+            "SELECT symbol, ts_ns, trades, open, high, low, close, volume, vwap FROM market_bars"
+        ).fetchall()
+
+    assert len(expected) > 20
+    assert {(row[0], row[1] // SECOND): row[2:8] for row in rows} == expected
+    assert all(row[5] <= row[8] <= row[4] or row[4] - row[5] < 1e-6 for row in rows)
