@@ -10,7 +10,8 @@ from domain.rows import BAR
 from operators.market.bars import Bars
 from operators.market.logic import MarketLogic, MarketSettings
 from operators.market.state import MarketState
-from operators.split import split_batch
+from operators.pieces import Arrivals
+from operators.split import groups_fed, split_batches
 
 
 class BarDesk:
@@ -24,7 +25,7 @@ class BarDesk:
 
     def push(self, *batches):
         for batch in batches:
-            for key, piece in split_batch(batch, self.settings.inputs, 16):
+            for key, piece in split_batches([batch], groups_fed(self.settings.inputs, 16), 16):
                 logic = self.logics.setdefault(key, MarketLogic(self.settings, None))
                 self.out += logic.on_batch([piece])[0]
 
@@ -45,6 +46,10 @@ class BarDesk:
     def rows(self):
         found = np.concatenate([piece.bars for piece in self.out])
         return found[np.lexsort((found["ts"], found["symbol"]))].tobytes()
+
+
+def arrived(group, batch):
+    return Arrivals(group, [(batch.source, batch.watermark, batch.ended)], [batch])
 
 
 @pytest.fixture
@@ -199,13 +204,14 @@ def test_a_silence_of_days_is_passed_over_at_once(tape, lab):
 def test_a_snapshot_of_before_there_were_bars_is_taken_up(traded, lab):
     plain = MarketLogic(MarketSettings(lab.INPUTS), None)
     whole = traded.batches()
-    group = next(g for k, (g, b) in split_batch(whole[0], lab.INPUTS, 16) if len(b.market))
-    plain.on_batch([(group, whole[0]), (group, Batch(1, watermark=lab.T0))])
+    split = split_batches([whole[0]], groups_fed(lab.INPUTS, 16), 16)
+    group = next(piece.group for _, piece in split if piece.batches)
+    plain.on_batch([arrived(group, whole[0]), arrived(group, Batch(1, watermark=lab.T0))])
     old = plain.snapshot()[:-1]
     old = (*old[:3], old[3][:-1], *old[4:])
 
     later = MarketLogic(MarketSettings(lab.INPUTS, bars=True), old)
-    pieces = later.on_batch([(group, b) for b in whole[1:]])[0]
+    pieces = later.on_batch([arrived(group, batch) for batch in whole[1:]])[0]
 
     assert sum(len(piece.bars) for piece in pieces) == 0, "the prices were not kept"
 
