@@ -1,7 +1,7 @@
 """CSV files of events or of ticks: one record on each line."""
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +24,8 @@ from sources.names import LateNames
 from sources.reader import Cursor
 
 BATCH_LINES = 16_384
+_FEW_LINES = 128
+_TIMES = ("type", "ts_event")
 
 
 class CsvReader:
@@ -101,10 +103,11 @@ class CsvReader:
 
     @cached_property
     def _last(self) -> int:
-        names, _ = self._header
-        return last_instant(known_times(chunk.block(names) for chunk in self._chunks(Cursor())))
+        chunks = self._chunks(Cursor(), _FEW_LINES)
+        return last_instant(known_times(c.block(self._header[0], _TIMES) for c in chunks))
 
-    def _chunks(self, start: Cursor) -> Iterator["_Chunk"]:
+    def _chunks(self, start: Cursor, lines: int = 0) -> Iterator["_Chunk"]:
+        lines = lines or BATCH_LINES
         names, skip = self._header
         at, number = (start.at, start.line) if start.at else (skip, 1)
         chunk = _Chunk(self.path.name, len(names))
@@ -113,7 +116,7 @@ class CsvReader:
             for line in file:
                 at, number = at + len(line), number + 1
                 chunk.add(line.rstrip(b"\r\n"), number, at)
-                if number % BATCH_LINES == 0:
+                if number % lines == 0:
                     yield chunk
                     chunk = _Chunk(self.path.name, len(names))
         if chunk.at:
@@ -158,11 +161,12 @@ class _Chunk:
                 words = f"expected {self.width} fields as in the first line, found {len(fields)}"
                 self.bad.append((number, line, words))
 
-    def block(self, names: Sequence[str]) -> Block:
-        """The lines as columns."""
+    def block(self, names: Sequence[str], wanted: Container[str] = ()) -> Block:
+        """The lines as columns, all or those wanted."""
         columns = {
             name: pa.array([row[i].strip() or None for row in self.rows], pa.string())
             for i, name in enumerate(names)
+            if not wanted or name in wanted
         }
         return Block(columns, len(self.rows))
 

@@ -23,6 +23,7 @@ from sources.fix.values import event_time
 from sources.reader import Cursor
 
 BATCH_LINES = 4096
+_FEW_LINES = 128
 
 
 @dataclass(slots=True)
@@ -78,7 +79,7 @@ class FixReader:
         """Batches of events, one for some thousand lines."""
         self._restart()
         builder = RowBuilder(topic, source, groups=self.groups)
-        parts = InTime(self._parts(), _Part.times, last=self._last, newest=NO_TIME)
+        parts = InTime(self._parts(BATCH_LINES), _Part.times, last=self._last, newest=NO_TIME)
         for part, ahead in parts:
             self.counts.lines = part.lines
             self.counts.junk_lines += part.junk
@@ -94,21 +95,22 @@ class FixReader:
 
     @cached_property
     def _last(self) -> int:
-        return last_instant(time for part in self._parts() for _, _, time in part.messages)
+        parts = self._parts(_FEW_LINES)
+        return last_instant(time for part in parts for _, _, time in part.messages)
 
-    def _parts(self) -> Iterator["_Part"]:
+    def _parts(self, lines: int) -> Iterator["_Part"]:
         part = _Part()
         try:
             with self.path.open("rb") as log:
                 for line in log:
                     part.at, part.lines = part.at + len(line), part.lines + 1
                     self._take(line.rstrip(b"\r\n"), part)
-                    if part.lines % BATCH_LINES == 0:
+                    if part.lines % lines == 0:
                         yield part
                         part = _Part(part.at, part.lines)
         except OSError as error:
             raise InputError(f"{self.path}: {error.strerror}") from error
-        if part.lines % BATCH_LINES:
+        if part.lines % lines:
             yield part
 
     def _take(self, line: bytes, part: "_Part") -> None:
