@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import psutil
 
 from benchmarks.bus_load import Plan
 from benchmarks.deployed import deployed
@@ -41,12 +42,21 @@ def run(rate: int, told: argparse.Namespace) -> dict[str, Any]:
             worker = stand.start_monitor(EXECMON_FEED_LENGTH=_FEED)
             with FeedWatch(stand.servers.status_url) as watch:
                 desk.begin()
+                desk.wait_until_running()
+                process = psutil.Process(worker.pids()[0])
+                before = process.cpu_times()
                 sent = desk.finish()
                 watch.until_shown(len(sent.order), PATIENCE_S)
             ended = worker.ended()
             if ended is not None:
                 raise SystemExit(f"the monitor ended: {ended.words}")
-            return figures(sent, watch.shown(), told.seconds)
+            after = process.cpu_times()
+            busy_s = after.user + after.system - before.user - before.system
+            return {
+                **figures(sent, watch.shown(), told.seconds),
+                "cores": round(busy_s / plan.seconds, 2),
+                "worker_mb": round(process.memory_info().rss / 1e6, 1),
+            }
 
 
 def figures(sent: Sent, shown: Shown, seconds: float) -> dict[str, Any]:

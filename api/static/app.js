@@ -30,7 +30,7 @@ const stream = new Stream({
   beat(frame) {
     age = { ms: frame.data_age_ms, at: Date.now(), isStale: frame.is_stale, open: frame.open_orders };
     if (!frame.store_is_up) $("connection").textContent = "live, but the status store is down";
-    else if (state === "live") $("connection").textContent = "live";
+    else if (state === "live") $("connection").textContent = frame.is_stale ? "connected" : "live";
     showAge();
   },
 });
@@ -39,12 +39,16 @@ function showAge() {
   const ms = age.ms === null ? null : age.ms + Date.now() - age.at;
   $("age").textContent = ms === null ? "" : `newest data ${seconds(ms)} old`;
   const stopped = state === "live" && age.isStale;
-  const words = stopped ? `The pipeline has stopped: ${age.open} orders are open and nothing was heard of them for ${seconds(ms)}.`
+  const open = age.open === 1 ? "1 order is" : `${age.open} orders are`;
+  const words = stopped ? `The pipeline has stopped: ${open} open and nothing was heard for ${seconds(ms)}.`
     : state === "lost" ? "Not connected: what is shown does not change." : "";
-  $("alarm").hidden = !words;
-  if ($("alarm").textContent !== words && (!words || !stopped || $("alarm").hidden !== false || Date.now() % 5000 < 1000)) {
-    $("alarm").textContent = words;
-  }
+  // A green dot beside old numbers would contradict the alarm.
+  $("connection").dataset.state = stopped ? "stopped" : state;
+  const alarm = $("alarm");
+  // It is read out: say it at once, then count on every five seconds only.
+  const isDue = alarm.hidden || !stopped || Date.now() % 5000 < 1000;
+  alarm.hidden = !words;
+  if (alarm.textContent !== words && (!words || isDue)) alarm.textContent = words;
 }
 
 function openOrder(id) {

@@ -107,9 +107,11 @@ class Callers:
 
 
 WHO: dict[str, tuple[list[str], list[str] | None]] = {
+    "admin": (["read", "operate", "admin"], None),
     "everyone": (["read", "operate"], None),
     "reader": (["read"], None),
     "us": (["read", "operate"], [data.US]),
+    "us admin": (["read", "operate", "admin"], [data.US]),
     "eu": (["read"], [data.EU]),
     "none": (["read"], ["-"]),
     "nothing": (["read"], ["another desk"]),

@@ -1,0 +1,46 @@
+"""Every route that the API has, read off its own table, and how each is to be asked."""
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+from starlette.routing import WebSocketRoute
+
+from api.app import ROUTERS
+from tests import history_data as data
+
+PUBLIC = {"/livez", "/readyz", "/version", "/metrics", "/", "/docs", "/static/{name}"}
+"""Routes that need no key, and tell of no order."""
+LETTER = {"partition": "0", "position": "1795185000000-0"}
+"""The dead letter of `tests.api_examples`."""
+QUERIES: dict[str, dict[str, str]] = {
+    "/api/v1/rollups": {
+        "by": "desk", "from": "2026-11-20T00:00:00Z", "to": "2026-11-21T00:00:00Z",
+    },
+}  # fmt: skip
+"""What a route cannot be asked without."""
+BODIES: dict[str, dict[str, Any]] = {
+    "/api/v1/monitoring/start": {"order_id": data.PARENT},
+}
+
+
+def routes() -> list[tuple[str, str]]:
+    """(method, or WS for a stream; path as the description has it) of every route."""
+    return list(_routes())
+
+
+def _routes() -> Iterator[tuple[str, str]]:
+    for router in ROUTERS:
+        for route in router.routes:
+            path = getattr(route, "path", "").replace(":path}", "}")
+            if isinstance(route, WebSocketRoute):
+                yield "WS", path
+            else:
+                for method in sorted(getattr(route, "methods", None) or {"GET"}):
+                    yield method, path
+
+
+def url_of(path: str, order_id: str = data.PARENT) -> str:
+    """The path with its parameters filled in. Raises KeyError for one that nobody knows of."""
+    known = {"order_id": order_id, "name": "app.js", **LETTER}
+    return path.format_map({name: quote(text, safe="") for name, text in known.items()})
