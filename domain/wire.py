@@ -127,6 +127,11 @@ class RowBuilder:
     def __len__(self) -> int:
         return len(self._market) + len(self._events) + len(self._references)
 
+    @property
+    def refusals(self) -> int:
+        """Dead letters so far."""
+        return len(self._dead)
+
     def add_json(self, raw: bytes, *, position: str, partition: int, ts: int, ingest: int) -> None:
         """Take one JSON event, or keep it as a dead letter."""
         try:

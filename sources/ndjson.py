@@ -106,13 +106,13 @@ class NdjsonReader:
             if found is topic or topic is self.topics[0]:
                 builder.refuse(event, refused, position=where, partition=0, ts=NO_TIME)
             return
-        count, clock = len(builder), builder.clock
+        refusals, clock = builder.refusals, builder.clock
         if found is None or topic in _TIMELESS:
             # A record is known from its own time on.
             builder.clock = max(clock, time)
         if found is topic or topic is self.topics[0]:
             builder.add_json(event, position=where, partition=0, ts=NO_TIME, ingest=NO_TIME)
-        if found is not None and len(builder) == count:
+        if builder.refusals > refusals:
             builder.clock = clock
 
 

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from domain.columns import SHOWS_ONLY
-from domain.instants import NO_TIME, SECOND
+from domain.instants import SECOND
 from domain.keys import key_of
 from operators.kernel import Table, kernel
 from operators.lookup import find
@@ -101,8 +101,6 @@ class LiveOrders:
 
     def marks(self, until: int, state: MarketState) -> np.ndarray:
         """What `live_marks` writes for every watched order; forgets those gone for a day."""
-        if not self.marked or until == NO_TIME:
-            return np.empty(0, STAMPED)
         keys = np.fromiter(self.marked, np.uint64, len(self.marked))
         marked = np.fromiter(self.marked.values(), np.int64, len(self.marked))
         out = np.zeros(len(keys), STAMPED)

@@ -184,8 +184,7 @@ class MarketLogic(StatefulBatchLogic[Arrivals, Stamped, Any]):
             self._hold(batch.source, batch.events)
             if len(batch.details):
                 out.details = joined((out.details, batch.details), DETAIL)
-            if batch.names:
-                self.names.append((batch.source, int(batch.events["pos"][-1]), batch.names))
+            self.names.append((batch.source, int(batch.events["pos"][-1]), batch.names))
             if self.settings.bars:
                 self.bars.learn(np.unique(batch.events["symbol"]).tolist(), batch.names)
 

@@ -247,7 +247,9 @@ def test_chunks_of_symbols_change_nothing(tmp_path):
 
 MEASURE_THE_PRODUCT = {
     "__init__.py", "pipeline.py", "stream.py", "stages.py", "inprocess.py", "memory.py",
-    "live_load.py", "live_sink.py", "live_source.py", "history.py", "api.py",
+    "live_load.py", "live_sink.py", "live_source.py", "history.py", "bus_load.py", "deployed.py",
+    "desk_process.py", "feed_watch.py", "http_load.py", "latency.py", "socket_client.py",
+    "status.py", "status_rows.py", "websocket.py",
 }  # fmt: skip
 """Benchmarks that run the product itself; every other one is an answer of its own."""
 

@@ -225,3 +225,21 @@ def test_before_anything_is_known_there_is_no_bar():
     assert bars.keep_from(9 * SECOND) == 5 * SECOND
     bars.learn([key_of("X"), key_of("Y")], {key_of("X"): "X"})
     assert bars.names == {key_of("X"): "X"}
+
+
+@pytest.mark.parametrize("pieces", [1, 16])
+def test_no_bar_is_lost_where_many_end_at_once_or_ticks_make_room(tape, lab, pieces):
+    tape.quote(-1, 9.9, 10.1)
+    tape.accept(0, 100)
+    for i in range(400):
+        tape.trade(0.2 * i + 0.1, 10.0 + i / 1000, 10)
+    market, market_end, orders, orders_end, routes, routes_end = tape.batches()
+    desk = BarDesk(lab, allowed_lateness_ns=SECOND)
+
+    desk.push(routes, routes_end, orders, orders_end)
+    desk.push(*lab.cut(market, pieces), market_end)
+
+    found = desk.bars()
+    assert [bar[1] for bar in found] == list(range(80))
+    assert all(bar[2] == 5 for bar in found)
+    assert [bar[3] for bar in found] == pytest.approx([10.0 + i / 200 for i in range(80)])

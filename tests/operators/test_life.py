@@ -471,3 +471,17 @@ def test_a_mark_of_an_order_nobody_knows_makes_no_row():
     assert sum(len(rows.status) for rows in out) == 0
     assert not len(logic.pending)
     assert logic.group.tables.used[0] == 0
+
+
+def test_a_repeat_that_waits_shows_no_row(quoted, lab):
+    quoted.accept(0, 100)
+    quoted.fill(1, 50, 10.0, "e1")
+    desk = lab.Desk()
+    market, _, orders, *_ = quoted.batches()
+    desk.push(market, orders, *(Batch(i, watermark=lab.T0 + 3 * SECOND) for i in range(3)))
+    quoted.orders = quoted.orders[1:]
+    again = quoted.batch(1, quoted.orders, ordinal=2, ingest=lab.T0 + 4 * SECOND)
+
+    desk.push(lab.effective(again, lab.T0 + 3 * SECOND))
+
+    assert not len(lab.statuses(desk.wait()))
