@@ -10,7 +10,6 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
-from shutil import rmtree
 from signal import SIGINT, SIGQUIT
 from urllib.parse import quote
 
@@ -18,7 +17,7 @@ import psycopg
 
 from domain.errors import ServerError
 from runtime import postgres, postgres_data
-from runtime.private_dirs import Lock, make_private_dir
+from runtime.private_dirs import Lock, make_private_dir, remove_private_dir
 
 _LOG = "server.log"
 _MOST_LOG_BYTES = 10_000_000
@@ -92,7 +91,7 @@ class EmbeddedPostgres:
         self._end_process(timeout_s)
         self._process = None
         if self._private is not None:
-            rmtree(self._private, ignore_errors=True)
+            remove_private_dir(self._private)
             self._private = None
         for lock in self._locks:
             lock.release()

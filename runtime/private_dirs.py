@@ -86,6 +86,16 @@ def make_private_dir(suits: Callable[[Path], bool] = lambda _: True) -> tuple[Pa
     return path, lock
 
 
+def remove_private_dir(path: Path, patience_s: float = 2.0) -> None:
+    """Remove the folder, also while a process that was just killed still writes into it."""
+    deadline = time.monotonic() + patience_s
+    while path.exists():
+        shutil.rmtree(path, ignore_errors=True)
+        if time.monotonic() > deadline:
+            return
+        time.sleep(0.01)
+
+
 def _sweep(base: Path) -> None:
     for path in base.glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError):

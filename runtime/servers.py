@@ -11,7 +11,7 @@ import time
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from shutil import disk_usage, rmtree
+from shutil import disk_usage
 
 import redis
 from redis.backoff import NoBackoff
@@ -21,7 +21,7 @@ from domain.errors import ServerError
 from runtime import valkey
 from runtime.addresses import Servers, announced
 from runtime.child import launched
-from runtime.private_dirs import Lock, make_private_dir, own_dir
+from runtime.private_dirs import Lock, make_private_dir, own_dir, remove_private_dir
 
 EMBEDDED = "embedded"
 _NO_ROOM = 1_000_000
@@ -99,7 +99,7 @@ class EmbeddedServer:
         self._end_process(timeout_s)
         self._process = None
         if self._dir is not None:
-            rmtree(self._dir, ignore_errors=True)
+            remove_private_dir(self._dir)
             self._dir = None
         for lock in self._locks:
             lock.release()
