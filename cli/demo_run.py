@@ -1,6 +1,5 @@
 """The parts of the demo, in the order they start and end."""
 
-import shutil
 import time
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
@@ -25,7 +24,7 @@ from cli.simulate import build_spec
 from cli.up_state import let_others_pass
 from domain.errors import ServerError
 from runtime.logs import set_up_logs
-from runtime.private_dirs import make_private_dir
+from runtime.private_dirs import make_private_dir, remove_private_dir
 from runtime.servers import EMBEDDED
 from runtime.settings import load_settings
 from runtime.supervise import Supervisor
@@ -106,7 +105,7 @@ def _folder() -> Generator[Path]:
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_private_dir(folder)
         lock.release()
 
 

@@ -89,11 +89,10 @@ def make_private_dir(suits: Callable[[Path], bool] = lambda _: True) -> tuple[Pa
 def remove_private_dir(path: Path, patience_s: float = 2.0) -> None:
     """Remove the folder, also while a process that was just killed still writes into it."""
     deadline = time.monotonic() + patience_s
-    while path.exists():
-        shutil.rmtree(path, ignore_errors=True)
-        if time.monotonic() > deadline:
-            return
+    shutil.rmtree(path, ignore_errors=True)
+    while path.exists() and time.monotonic() < deadline:
         time.sleep(0.01)
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _sweep(base: Path) -> None:

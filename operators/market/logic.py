@@ -131,10 +131,8 @@ class MarketLogic(StatefulBatchLogic[Arrivals, Stamped, Any]):
         if ended:
             self.watermarks[source] = END_OF_TIME
             self.ends[source] = watermark
-        elif watermark > self.watermarks.get(source, NO_TIME):
-            self.watermarks[source] = watermark
         else:
-            self.watermarks.setdefault(source, watermark)
+            self.watermarks[source] = max(self.watermarks.get(source, NO_TIME), watermark)
         self._cover(watermark)
 
     # Bytewax
