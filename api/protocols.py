@@ -44,17 +44,42 @@ class _Patience:
             self._timer = None
 
 
+class _ReaderAwaited(asyncio.Protocol):
+    """A connection that is let go when its client reads nothing for too long."""
+
+    loop: asyncio.AbstractEventLoop
+    transport: asyncio.Transport
+    write_timeout_s: float
+    _reader: _Patience | None = None
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._reader = self._reader or _Patience(self.loop, self.transport)
+        self._reader.begin(self.write_timeout_s)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._reader is not None:
+            self._reader.end()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._reader is not None:
+            self._reader.end()
+        super().connection_lost(exc)
+
+
 def http_protocol(limits: LimitConfig) -> type[HttpToolsProtocol]:
     """uvicorn's HTTP with our limits."""
 
-    class Protocol(HttpToolsProtocol):
+    class Protocol(_ReaderAwaited, HttpToolsProtocol):
         """HTTP with a limit on connections, on waiting for a head and on a reader's sleep."""
 
+        write_timeout_s = limits.write_timeout_s
         _head: _Patience | None = None
-        _reader: _Patience | None = None
         _is_turned_away = False
 
-        def connection_made(self, transport: asyncio.Transport) -> None:
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            transport = cast(asyncio.Transport, transport)
             if len(self.connections) >= limits.max_connections:
                 self._is_turned_away = True
                 self.transport = transport
@@ -63,7 +88,6 @@ def http_protocol(limits: LimitConfig) -> type[HttpToolsProtocol]:
                 return
             super().connection_made(transport)
             self._head = _Patience(self.loop, transport)
-            self._reader = _Patience(self.loop, transport)
             self._head.begin(limits.header_timeout_s)
 
         def data_received(self, data: bytes) -> None:
@@ -80,22 +104,11 @@ def http_protocol(limits: LimitConfig) -> type[HttpToolsProtocol]:
                 self._head.end()
             super().on_headers_complete()
 
-        def pause_writing(self) -> None:
-            super().pause_writing()
-            if self._reader is not None:
-                self._reader.begin(limits.write_timeout_s)
-
-        def resume_writing(self) -> None:
-            super().resume_writing()
-            if self._reader is not None:
-                self._reader.end()
-
         def connection_lost(self, exc: Exception | None) -> None:
             if self._is_turned_away:
                 return
-            for patience in (self._head, self._reader):
-                if patience is not None:
-                    patience.end()
+            if self._head is not None:
+                self._head.end()
             super().connection_lost(exc)
 
     return Protocol
@@ -104,13 +117,13 @@ def http_protocol(limits: LimitConfig) -> type[HttpToolsProtocol]:
 def socket_protocol(limits: LimitConfig) -> type[WebSocketsSansIOProtocol]:
     """uvicorn's WebSockets with our limits."""
 
-    class Protocol(WebSocketsSansIOProtocol):
+    class Protocol(_ReaderAwaited, WebSocketsSansIOProtocol):
         """WebSockets that let go of a client that reads nothing for too long.
 
         One update goes to many clients: its frame is made once, and written here.
         """
 
-        _reader: _Patience | None = None
+        write_timeout_s = limits.write_timeout_s
 
         async def send(self, message: Any) -> None:
             frames = cast(Mapping[str, Any], message).get(FRAMED)
@@ -122,21 +135,6 @@ def socket_protocol(limits: LimitConfig) -> type[WebSocketsSansIOProtocol]:
             if self.disconnected or self.close_sent:
                 raise ClientDisconnected
             self.transport.write(frames)
-
-        def pause_writing(self) -> None:
-            super().pause_writing()
-            self._reader = self._reader or _Patience(self.loop, self.transport)
-            self._reader.begin(limits.write_timeout_s)
-
-        def resume_writing(self) -> None:
-            super().resume_writing()
-            if self._reader is not None:
-                self._reader.end()
-
-        def connection_lost(self, exc: Exception | None) -> None:
-            if self._reader is not None:
-                self._reader.end()
-            super().connection_lost(exc)
 
         def shutdown(self) -> None:
             super().shutdown()
