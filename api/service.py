@@ -22,6 +22,7 @@ from api.live.sessions import SessionBook
 from api.problems import Problem
 from api.store.audit import AuditLog
 from api.store.idempotency import FORGET
+from api.tasks import end
 from api.telemetry import Telemetry
 from domain.errors import BusError
 
@@ -90,9 +91,7 @@ async def open_service(
         try:
             yield service
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end(tasks)
 
 
 async def _kept_up(work: Callable[[], Awaitable[None]]) -> None:

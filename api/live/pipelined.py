@@ -13,6 +13,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from api.tasks import end
+
 _TIMEOUT_S = 2.0
 _RETRY_S = 0.1
 
@@ -73,9 +75,7 @@ class PipelinedReads:
             for task in done:
                 task.result()
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end(tasks)
 
     async def _send(self, connection: Any) -> None:
         while True:

@@ -17,6 +17,7 @@ from api.problems import Problem, unavailable
 from api.protocols import FRAMED
 from api.service import Service
 from api.status import Found, newest, shown
+from api.tasks import end
 from domain.status import with_alerts
 from domain.topics import FEED, open_orders_key, status_key
 
@@ -59,9 +60,7 @@ class StreamSession:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._hub.leave(self._client)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end(tasks)
         for task in done:
             task.result()
 
