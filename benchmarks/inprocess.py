@@ -30,6 +30,7 @@ from domain.vocabulary import INPUT_TOPICS, Topic
 from operators.market.logic import MarketSettings
 from operators.orders.logic import OrderSettings
 from operators.warm import warm_kernels
+from runtime.chunk_log import chunk_logs
 from sinks.collect import CallingSink
 
 WINDOW_S = 60
@@ -91,11 +92,12 @@ def run(case: Case) -> dict[str, Any]:
     sink = SeenSink(pace, max(counted_before, 1))
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         prepare_recovery(Path(folder))
+        logs = chunk_logs(Path(folder) / "state")
         flow = monitor_graph(
             source,
             source.inputs,
-            MarketSettings(source.inputs, groups=case.groups),
-            OrderSettings(groups=case.groups, references=load.references),
+            MarketSettings(source.inputs, groups=case.groups, increments=logs),
+            OrderSettings(groups=case.groups, references=load.references, increments=logs),
             {"seen": sink},
             CallingSink(_refused),
         )

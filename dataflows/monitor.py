@@ -22,15 +22,20 @@ from dataflows.graph import monitor_graph
 from domain.batch import Input
 from domain.instants import MILLISECOND, SECOND
 from domain.vocabulary import Topic
+from operators.increments import OpenIncrements
 from operators.market.logic import MarketSettings
 from operators.orders.group import OrderSettings
 from operators.warm import warm_kernels
 from runtime.addresses import Servers, find_servers, needed
+from runtime.chunk_log import chunk_logs
 from runtime.logs import set_up_logs
 from runtime.settings import Settings, load_settings
 from sinks.bus_writer import BusWriterSink, DeadLetterSink
 from sinks.status import StatusSettings, StatusSink
 from sources.bus_source import BusSource
+
+STATE_FOLDER = "state"
+"""Below the recovery folder."""
 
 
 def addresses(settings: Settings) -> Servers:
@@ -42,6 +47,12 @@ def addresses(settings: Settings) -> Servers:
         found.bus_url if settings.bus_url == "embedded" else settings.bus_url,
         found.status_url if settings.status_url == "embedded" else settings.status_url,
     )
+
+
+def increments(settings: Settings) -> OpenIncrements | None:
+    """Where the stages keep their arrays: in the recovery folder, None without one."""
+    folder = settings.recovery_dir
+    return None if folder is None else chunk_logs(folder / STATE_FOLDER)
 
 
 def market_settings(
@@ -57,6 +68,7 @@ def market_settings(
         forget_idle_ns=round(settings.evict_after_s * SECOND),
         calendars=calendars,
         bars=True,
+        increments=increments(settings),
     )
 
 
@@ -68,6 +80,7 @@ def order_settings(settings: Settings) -> OrderSettings:
         mark_row_interval_ns=round(settings.mark_row_interval_s * SECOND),
         evict_after_ns=round(settings.evict_after_s * SECOND),
         max_wait_ns=round(settings.max_wait_ms * MILLISECOND),
+        increments=increments(settings),
     )
 
 

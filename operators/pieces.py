@@ -146,3 +146,4 @@ class OrderPiece(_Piece):
     provisional: np.ndarray
     names: dict[int, str]
     references: list[tuple[int, bytes]]
+    group: int = -1

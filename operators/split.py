@@ -133,6 +133,7 @@ def route_to_orders(
             shown[shown_start[g] : shown_start[g + 1]],
             {},
             references,
+            g,
         )
         if tables:
             piece.names = _names_in(piece, tables.values())

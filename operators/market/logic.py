@@ -22,6 +22,7 @@ from domain.instants import END_OF_TIME, NO_TIME, SECOND
 from domain.keys import key_of
 from domain.vocabulary import Topic
 from operators.arrays import joined
+from operators.increments import OpenIncrements, StateStore
 from operators.lookup import find
 from operators.market import release, tape
 from operators.market.bars import Bars
@@ -51,6 +52,8 @@ class MarketSettings:
     horizons: tuple[tuple[int, int], ...] = LATER_HORIZONS
     bars: bool = False
     """Whether to cut bars of a second of the symbols that are traded."""
+    increments: OpenIncrements | None = None
+    """Where the arrays are kept from snapshot to snapshot; in the snapshots themselves if None."""
 
     def feeds(self, group: int) -> tuple[list[int], list[int], list[int]]:
         """Inputs of a symbol group: (its market, orders and routes, reference and control)."""
@@ -74,6 +77,7 @@ class MarketLogic(StatefulBatchLogic[Arrivals, Stamped, Any]):
     def __init__(self, settings: MarketSettings, resume: tuple[Any, ...] | None) -> None:
         self.settings = settings
         self.group = -1
+        self._store = StateStore(settings.increments)
         self.state = MarketState(settings.horizons, keep_prices=settings.bars)
         self.sessions = Sessions(settings.calendars or {}, settings.default_calendar)
         self.watermarks: dict[int, int] = {}
@@ -94,11 +98,11 @@ class MarketLogic(StatefulBatchLogic[Arrivals, Stamped, Any]):
         """Room for marks; the fields that no mark has stay zero."""
         if resume is not None:
             (group, self.watermarks, self.ends, packed, self.sessions.calendar_of, early,
-             self.names, *more) = resume  # fmt: skip
-            self.live = LiveOrders(settings.mark_interval_ns, *more[:1])
-            self.bars = Bars(settings.forget_idle_ns, *more[1:2])
+             self.names, marked, bars) = resume  # fmt: skip
+            self.live = LiveOrders(settings.mark_interval_ns, marked)
+            self.bars = Bars(settings.forget_idle_ns, bars)
             self._take_group(group)
-            self.state.unpack(packed)
+            self.state.unpack(packed, self._store)
             self._early = [
                 Batch(source, np.frombuffer(rows, MARKET), watermark=watermark, ended=ended)
                 for source, rows, watermark, ended in early
@@ -117,7 +121,8 @@ class MarketLogic(StatefulBatchLogic[Arrivals, Stamped, Any]):
         """Plain data: the group, the watermarks and the packed arrays."""
         early = [(b.source, b.market.tobytes(), b.watermark, b.ended) for b in self._early]
         return (
-            self.group, dict(self.watermarks), dict(self.ends), self.state.pack(),
+            self.group, dict(self.watermarks), dict(self.ends),
+            self.state.pack(self._store, f"market-{self.group}"),
             dict(self.sessions.calendar_of), early, list(self.names), dict(self.live.marked),
             self.bars.snapshot(),
         )  # fmt: skip

@@ -5,8 +5,10 @@ from typing import Any
 import numpy as np
 
 from domain.columns import EVENT
+from domain.errors import RecoveryError
 from domain.instants import NO_TIME
 from domain.rows import HORIZONS
+from operators.increments import StateStore
 from operators.lookup import find, new_table, put, rehash
 
 SYMBOL = np.dtype(
@@ -116,8 +118,8 @@ LATER_HORIZONS = tuple((i, h) for i, h in enumerate(HORIZONS.values()) if h > 0)
 OWN_PRINT_WINDOW_NS = 2_000_000_000
 """How far apart our fill and its print on the tape may lie."""
 
-VERSION = 1
-_ARRAYS = ("symbols", "tracked", "followed", "cursors")
+VERSION = 2
+_BY_SYMBOL = ("symbols", "ticks", "prices", "prints", "seconds")
 
 
 class MarketState:
@@ -206,80 +208,58 @@ class MarketState:
             self.followed_end = len(kept)
             self.cursors -= done
 
-    def pack(self) -> tuple[Any, ...]:
-        """Plain versioned arrays, trimmed to the rows in use."""
-        n = self.n_symbols
-        symbols = self.symbols[:n].copy()
-        ticks = [
-            self.ticks[i, s["start"] : s["start"] + s["count"]].tobytes()
-            for i, s in enumerate(symbols)
-        ]
-        prints = [
-            self.prints[i, s["print_start"] : s["print_start"] + s["print_count"]].tobytes()
-            for i, s in enumerate(symbols)
-        ]
-        done = int(self.cursors.min())
+    def pack(self, store: StateStore, key: str) -> tuple[Any, ...]:
+        """Plain data and the arrays as they lie, so that little changes from epoch to epoch."""
+        whole = {name: getattr(self, name) for name in (*_BY_SYMBOL, "tracked", "followed")}
         return (
             VERSION,
             tuple(self.horizon_ns.tolist()),
-            symbols.tobytes(),
-            ticks,
-            prints,
-            self.seconds[:n].tobytes(),
-            self.tracked[: self.n_tracked].tobytes(),
-            self.followed[done : self.followed_end].tobytes(),
-            (self.cursors - done).tobytes(),
+            (self.n_symbols, self.n_tracked, self.followed_start, self.followed_end),
+            {name: array.shape for name, array in whole.items()},
+            store.save(key, {name: array[: self._used(name)] for name, array in whole.items()}),
+            self.cursors.tobytes(),
             {source: rows.tobytes() for source, rows in self.pending.items() if len(rows)},
-            self._packed_prices(symbols),
         )
 
-    def _packed_prices(self, symbols: np.ndarray) -> list[bytes]:
-        if not self.prices.shape[1]:
-            return []
-        return [
-            self.prices[i, s["start"] : s["start"] + s["count"]].tobytes()
-            for i, s in enumerate(symbols)
-        ]
+    def _used(self, name: str) -> int:
+        rows = {"tracked": self.n_tracked, "followed": self.followed_end}
+        return rows.get(name, self.n_symbols)
 
-    def unpack(self, packed: tuple[Any, ...]) -> None:
-        """Take over what `pack` gave. Raises ValueError for another layout."""
+    def unpack(self, packed: tuple[Any, ...], store: StateStore) -> None:
+        """Take over what `pack` gave. Raises RecoveryError for another layout."""
         version, horizons = packed[0], packed[1]
         if version != VERSION or horizons != tuple(self.horizon_ns.tolist()):
-            raise ValueError(
+            raise RecoveryError(
                 f"the market stage's snapshot has version {version} with horizons {horizons} ns; "
-                f"this build reads version {VERSION} with {tuple(self.horizon_ns.tolist())}"
+                f"this program reads version {VERSION} with {tuple(self.horizon_ns.tolist())}: "
+                "start anew with an empty recovery_dir"
             )
-        symbols = np.frombuffer(packed[2], SYMBOL)
-        for key in symbols["key"].tolist():
-            self.slot_of(key)
-        n = len(symbols)
-        self.symbols[:n] = symbols
-        for i, (ticks, prints) in enumerate(zip(packed[3], packed[4], strict=True)):
-            rows = np.frombuffer(ticks, TICK)
-            while len(rows) >= self.ticks.shape[1]:
-                self.widen_ticks()
-            self.ticks[i, : len(rows)] = rows
-            rows = np.frombuffer(prints, PRINT)
-            while len(rows) >= self.prints.shape[1]:
-                self.widen_prints()
-            self.prints[i, : len(rows)] = rows
-            self.symbols[i]["start"] = self.symbols[i]["print_start"] = 0
-        # Snapshots of before bars were cut have no prices.
-        for kept in packed[10:] if self.prices.shape[1] else ():
-            for i, prices in enumerate(kept):
-                self.prices[i, : len(prices) // 8] = np.frombuffer(prices)
-        self.seconds[:n] = np.frombuffer(packed[5]).reshape(n, SECONDS_KEPT)
-        tracked = np.frombuffer(packed[6], TRACKED)
-        self.reserve_tracked(len(tracked))
-        self.tracked[: len(tracked)] = tracked
-        self.n_tracked = len(tracked)
-        for row, key in enumerate(tracked["order"].tolist()):
-            put(self.tracked_table, np.uint64(key), row)
-        followed = np.frombuffer(packed[7], FOLLOWED)
-        self.reserve_followed(len(followed))
-        self.followed[: len(followed)] = followed
-        self.followed_end = len(followed)
-        self.cursors = np.frombuffer(packed[8], np.int64).copy()
+        self.n_symbols, self.n_tracked, self.followed_start, self.followed_end = packed[2]
+        arrays, _ = store.load(packed[4])
+        keeps_prices = self.prices.shape[1] > 0
+        for name, shape in packed[3].items():
+            empty = getattr(self, name)
+            array = (
+                np.full(shape, np.nan) if empty.dtype.kind == "f" else np.zeros(shape, empty.dtype)
+            )
+            used = self._used(name)
+            array[:used] = np.frombuffer(arrays[name], array.dtype).reshape(used, *shape[1:])
+            setattr(self, name, array)
+        if keeps_prices != (self.prices.shape[1] > 0):
+            self.prices = np.full(
+                self.ticks.shape if keeps_prices else (len(self.ticks), 0), np.nan
+            )
+        self.symbol_table = _table_of(self.symbols["key"][: self.n_symbols], len(self.symbols))
+        self.tracked_table = _table_of(self.tracked["order"][: self.n_tracked], len(self.tracked))
+        self.cursors = np.frombuffer(packed[5], np.int64).copy()
         self.pending = {
-            source: np.frombuffer(raw, EVENT).copy() for source, raw in packed[9].items()
+            source: np.frombuffer(raw, EVENT).copy() for source, raw in packed[6].items()
         }
+
+
+def _table_of(keys: np.ndarray, room: int) -> np.ndarray:
+    """A lookup of each key's row."""
+    table = new_table(room)
+    for row, key in enumerate(keys.tolist()):
+        put(table, np.uint64(key), row)
+    return table

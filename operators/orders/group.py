@@ -23,6 +23,7 @@ from domain.rows import (
     joined_venues,
 )
 from operators.arrays import joined, used_keys
+from operators.increments import OpenIncrements
 from operators.orders.curves import reference_table
 from operators.orders.evict import close_gaps, stale_families
 from operators.orders.fold import index_tables
@@ -77,6 +78,8 @@ class OrderSettings:
     max_wait_ns: int = 5_000_000
     references: tuple[ReferenceRecord, ...] = ()
     """Records known before the run; more may come on the topic."""
+    increments: OpenIncrements | None = None
+    """Where the arrays are kept from snapshot to snapshot; in the snapshots themselves if None."""
 
 
 class OrderGroup:

@@ -1,6 +1,6 @@
 """The order stage as a Bytewax step: one logic for each group of root order ids."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,15 +16,18 @@ from domain.reference_book import ReferenceBook
 from domain.rows import Rows, chosen_venues
 from domain.vocabulary import EventKind
 from operators.arrays import in_order, joined
+from operators.increments import StateStore
 from operators.orders.group import OrderGroup, OrderSettings, events_of
 from operators.orders.horizons import note_horizons
 from operators.orders.process import WAIT
 from operators.orders.shown import Shown, place_of
-from operators.orders.tables import pack, reserve, unpack
+from operators.orders.tables import arrays_of, check_version, pack, reserve, unpack
 from operators.orders.undo import Trial
 from operators.pieces import HORIZON, STAMPED, OrderPiece
 
 _EVICT_EVERY_NS = 60 * SECOND
+_pack_names = msgspec.msgpack.encode
+_NAMES = msgspec.msgpack.Decoder(dict[int, str])
 
 
 class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
@@ -33,6 +36,11 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
     def __init__(self, settings: OrderSettings, resume: tuple[Any, ...] | None) -> None:
         self.settings = settings
         self.group = OrderGroup(settings)
+        self._store = StateStore(settings.increments)
+        self._key = "orders"
+        self._new_names: dict[int, str] = {}
+        self._names_saved: dict[int, str] | None = None
+        """The table of names that was saved, to which `_new_names` are added."""
         self.watermarks: dict[int, tuple[int, int, int]] = {}
         self.pending = np.empty(0, STAMPED)
         self.horizons = np.empty(0, HORIZON)
@@ -45,26 +53,60 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
             (self.watermarks, packed, self.group.names, pending, horizons, details,
              self.next_eviction, self.finished, book) = resume  # fmt: skip
             self.group.book = ReferenceBook.load(book)
-            self.group.tables = unpack(packed)
+            self._resume_tables(packed)
             self.group.details = np.frombuffer(details, DETAIL).copy()
             self.pending = np.frombuffer(pending, STAMPED).copy()
             self.horizons = np.frombuffer(horizons, HORIZON).copy()
 
+    def _resume_tables(self, packed: tuple[Any, ...]) -> None:
+        check_version(packed)
+        group = self.group
+        arrays, added = self._store.load(packed[2])
+        group.tables = unpack(packed, arrays)
+        if self._store.in_increments and added:
+            group.names = {}
+            for part in added["names"]:
+                group.names.update(_NAMES.decode(part))
+            self._names_saved = group.names
+
     def snapshot(self) -> tuple[Any, ...]:
         """Plain data and packed arrays."""
         group = self.group
+        names = dict(group.names)
+        if self._store.in_increments:
+            kept = self._save_changes()
+            names = {}
+        else:
+            kept = self._store.save(self._key, arrays_of(group.tables))
         return (
-            dict(self.watermarks), pack(group.tables), dict(group.names),
+            dict(self.watermarks), pack(group.tables, kept), names,
             self.pending.tobytes(), self.horizons.tobytes(), group.details.tobytes(),
             self.next_eviction, self.finished, group.book.dump(),
         )  # fmt: skip
+
+    def _save_changes(self) -> Any:
+        group = self.group
+        # Names that were let go are in a new table.
+        fresh = group.names is not self._names_saved
+        names = group.names if fresh else self._new_names
+        added = {"names": _pack_names(names) if names else b""}
+        kept = self._store.save(self._key, arrays_of(group.tables), added, fresh=fresh)
+        self._names_saved, self._new_names = group.names, {}
+        return kept
+
+    def _learn_names(self, names: Mapping[int, str]) -> None:
+        if self._store.in_increments:
+            known = self.group.names
+            self._new_names.update(item for item in names.items() if item[0] not in known)
+        self.group.names.update(names)
 
     def on_batch(self, values: list[OrderPiece]) -> tuple[Iterable[Rows], bool]:
         """Take what has arrived, fold what is decided, show what has waited."""
         group = self.group
         for piece in values:
             self.watermarks.update(piece.watermarks)
-            group.names.update(piece.names)
+            self._key = f"orders-{piece.group}"
+            self._learn_names(piece.names)
             if piece.references:
                 self._take_references(piece.references)
             group.add_details(piece.details)

@@ -1,9 +1,11 @@
 """The arrays of one order group, as kernels take them, with growth, packing and eviction."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from domain.errors import RecoveryError
 from domain.vocabulary import EventKind
 from operators.kernel import Table, kernel
 from operators.lookup import find, new_table, put, rehash, remove
@@ -239,23 +241,33 @@ def _venues_of(tables: Tables, slot: int) -> Any:
     return count
 
 
-def pack(tables: Tables) -> tuple[Any, ...]:
-    """Plain versioned arrays, trimmed to the rows in use."""
-    arenas = {name: getattr(tables, name)[: int(tables.used[i])].tobytes() for name, i in _ARENAS}
-    return (VERSION, tables.used.tobytes(), arenas)
+def arrays_of(tables: Tables) -> dict[str, np.ndarray]:
+    """Each arena's rows in use; the lookups follow from them."""
+    return {name: getattr(tables, name)[: int(tables.used[i])] for name, i in _ARENAS}
 
 
-def unpack(packed: tuple[Any, ...]) -> Tables:
-    """Tables from what `pack` gave. Raises ValueError for another version."""
+def pack(tables: Tables, kept: Any) -> tuple[Any, ...]:
+    """Plain data: version, rows in use, and what a store says of the arrays."""
+    return VERSION, tables.used.tobytes(), kept
+
+
+def check_version(packed: tuple[Any, ...]) -> None:
+    """Raise RecoveryError where another program packed the tables."""
     if packed[0] != VERSION:
-        raise ValueError(
-            f"the order stage's snapshot has version {packed[0]}, this build reads {VERSION}"
+        raise RecoveryError(
+            f"the order stage's snapshot has version {packed[0]}, this program reads {VERSION}: "
+            "start anew with an empty recovery_dir"
         )
+
+
+def unpack(packed: tuple[Any, ...], arrays: Mapping[str, Any]) -> Tables:
+    """Tables from what `pack` gave and the arrays' buffers. Raises RecoveryError."""
+    check_version(packed)
     used = np.frombuffer(packed[1], np.int64).copy()
     tables = reserve_rows(new_tables()._replace(used=used), used // 4)
     for name, i in _ARENAS:
         array = getattr(tables, name)
-        rows = np.frombuffer(packed[2][name], array.dtype)
+        rows = np.frombuffer(arrays[name], array.dtype)
         n = int(used[i])
         array[:n] = rows.reshape((n, *array.shape[1:]))
     from operators.orders.fold import index_tables

@@ -8,9 +8,11 @@ import pytest
 
 from domain.batch import Batch, Input
 from domain.columns import EVENT, MARKET
+from domain.errors import RecoveryError
 from domain.instants import SECOND, parse_rfc3339
 from domain.keys import group_of
 from domain.vocabulary import Anomaly, Topic
+from operators.increments import StateStore
 from operators.market.logic import MarketLogic, MarketSettings
 from operators.market.state import LATER_HORIZONS, VERSION, MarketState
 from operators.pieces import Arrivals
@@ -243,11 +245,12 @@ def test_fills_whose_horizons_have_passed_make_room_for_new_ones(tape, lab):
 
 
 def test_a_snapshot_of_another_version_or_of_other_horizons_is_refused_in_words():
-    packed = MarketState().pack()
-    with pytest.raises(ValueError, match=rf"has version 99 .* reads version {VERSION}"):
-        MarketState().unpack((99, *packed[1:]))
-    with pytest.raises(ValueError, match="with horizons"):
-        MarketState(LATER_HORIZONS[:3]).unpack(packed)
+    store = StateStore(None)
+    packed = MarketState().pack(store, "market-0")
+    with pytest.raises(RecoveryError, match=rf"has version 99 .* reads version {VERSION}"):
+        MarketState().unpack((99, *packed[1:]), store)
+    with pytest.raises(RecoveryError, match="with horizons"):
+        MarketState(LATER_HORIZONS[:3]).unpack(packed, store)
 
 
 def test_orders_of_unknown_size_are_marked_until_they_fall_silent(tape, lab):

@@ -7,9 +7,14 @@ from domain.batch import Batch
 from domain.instants import SECOND
 from domain.keys import group_of, key_of
 from domain.vocabulary import Anomaly
-from operators.orders.tables import pack
+from operators.orders.tables import arrays_of
 
 FAMILY = {"parent_order_id": "P", "root_order_id": "P"}
+
+
+def _bytes_of(tables):
+    rows = {name: array.tobytes() for name, array in arrays_of(tables).items()}
+    return tables.used.tobytes(), rows
 
 
 def traded_family(tape, fills):
@@ -41,7 +46,7 @@ def more_events(tape):
 
 def states(desk):
     return {
-        key: (pack(logic.group.tables), table_of(logic.group.tables.order_table),
+        key: (_bytes_of(logic.group.tables), table_of(logic.group.tables.order_table),
               table_of(logic.group.tables.exec_table))
         for key, logic in desk.orders.items()
     }  # fmt: skip
