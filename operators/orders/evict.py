@@ -100,11 +100,12 @@ def _move_kept(tables: Tables, gone: Table, slots: Table, kept: Table) -> Any:
         row = tables.kept[count]
         if count != i:
             tables.kept[count] = tables.kept[i]
+            tables.nexts[count] = tables.nexts[i]
         row.slot = slots[row.slot]
         if row.mids >= 0:
             if row.mids != mids:
-                for h in range(tables.mids.shape[1]):
-                    tables.mids[mids, h] = tables.mids[row.mids, h]
+                for h in range(tables.mids.shape[0]):
+                    tables.mids[h, mids] = tables.mids[h, row.mids]
             row.mids = mids
             mids += 1
         kept[i] = count
@@ -186,7 +187,7 @@ def close_gaps(
             venue.next = _at(venues, venue.next)
     for i in range(events):
         row = tables.kept[i]
-        row.next = _at(kept, row.next)
+        tables.nexts[i] = _at(kept, tables.nexts[i])
         row.prev = _at(kept, row.prev)
     for slot in range(orders):
         _link_order(tables.orders[slot], slots, kept, aggs, refs, venues)

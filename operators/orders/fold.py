@@ -383,7 +383,7 @@ def target_of(tables: Tables, order: Row, ref: Row, until: int) -> Any:
                 return probe
             if row.kind == _CORRECTED and probe != until and row.exec == name:
                 found = probe
-            probe = row.next
+            probe = tables.nexts[probe]
         if found < 0 or tables.kept[found].exec_ref == name:
             return -1
         name = tables.kept[found].exec_ref
@@ -400,7 +400,7 @@ def _apply_rewrites(tables: Tables, order: Row) -> None:
             row.status = 0
             row.eff_qty = row.qty
             row.eff_px = row.px
-        at = row.next
+        at = tables.nexts[at]
     at = order.first
     while at >= 0:
         row = tables.kept[at]
@@ -417,7 +417,7 @@ def _apply_rewrites(tables: Tables, order: Row) -> None:
                     fill.status = _IS_CORRECTED
                     fill.eff_qty = row.qty
                     fill.eff_px = row.px
-        at = row.next
+        at = tables.nexts[at]
 
 
 @kernel
@@ -463,7 +463,7 @@ def refold(tables: Tables, slot: int, terms: Table) -> None:
     at = order.first
     while at >= 0:
         fold_one(tables, slot, at, terms)
-        at = tables.kept[at].next
+        at = tables.nexts[at]
     if order.rewrites:
         order.flags |= _RESTATED
 
@@ -526,7 +526,7 @@ def _hand_over(tables: Tables, slot: int, ancestor: int) -> None:
     while at >= 0:
         if tables.kept[at].kind == _FILLED:
             add_ref(tables, ancestor, at)
-        at = tables.kept[at].next
+        at = tables.nexts[at]
 
 
 @kernel

@@ -32,8 +32,8 @@ def _add_fill(tables: Tables, at: int, sums: Table) -> None:
     order = tables.orders[fill.slot]
     received = valid_mid(order.arrival_bid, order.arrival_ask)
     receipt = fill.eff_qty * received if order.accepted and received == received else 0.0
-    for h in range(tables.mids.shape[1]):
-        mid = tables.mids[fill.mids, h]
+    for h in range(tables.mids.shape[0]):
+        mid = tables.mids[h, fill.mids]
         if mid == mid:
             add(sums[h, 0], fill.eff_qty * fill.eff_px)
             add(sums[h, 1], fill.eff_qty * mid)
@@ -53,7 +53,7 @@ def sum_horizons(tables: Tables, slot: int, sums: Table) -> None:
         counts = fill.status == _COUNTED or fill.status == _CORRECTED
         if fill.kind == _FILLED and counts and (own or tables.orders[fill.slot].agg < 0):
             _add_fill(tables, row, sums)
-        at = fill.next if own else tables.refs[at].next
+        at = tables.nexts[row] if own else tables.refs[at].next
 
 
 @kernel
@@ -98,8 +98,8 @@ def note_horizon(tables: Tables, row: Row) -> None:
     if at < 0:
         return
     mids = tables.kept[at].mids
-    if mids >= 0 and tables.mids[mids, row.index] != tables.mids[mids, row.index]:
-        tables.mids[mids, row.index] = row.mid
+    if mids >= 0 and tables.mids[row.index, mids] != tables.mids[row.index, mids]:
+        tables.mids[row.index, mids] = row.mid
 
 
 @kernel

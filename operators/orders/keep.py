@@ -98,7 +98,7 @@ def keep(tables: Tables, slot: int, event: Row) -> tuple[Any, ...]:
 
     Returns (row, at the tail): row −1 where the same message is in the list already.
     """
-    orders, kept = tables.orders, tables.kept
+    orders, kept, nexts = tables.orders, tables.kept, tables.nexts
     at = tables.used[KEPTS]
     row = kept[at]
     row.slot = slot
@@ -153,13 +153,14 @@ def keep(tables: Tables, slot: int, event: Row) -> tuple[Any, ...]:
         probe = kept[probe].prev
     tail = after == order.last
     row.prev = after
-    row.next = kept[after].next if after >= 0 else order.first
-    if row.next >= 0:
-        kept[row.next].prev = at
+    behind = nexts[after] if after >= 0 else order.first
+    nexts[at] = behind
+    if behind >= 0:
+        kept[behind].prev = at
     else:
         order.last = at
     if after >= 0:
-        kept[after].next = at
+        nexts[after] = at
     else:
         order.first = at
     tables.used[KEPTS] = at + 1
@@ -168,11 +169,11 @@ def keep(tables: Tables, slot: int, event: Row) -> tuple[Any, ...]:
         mids = tables.used[MIDS]
         row.mids = mids
         tables.used[MIDS] = mids + 1
-        tables.mids[mids, :] = np.nan
-        tables.mids[mids, 0] = event.mid_m60s
-        tables.mids[mids, 1] = event.mid_m30s
-        tables.mids[mids, 2] = event.mid_m5s
-        tables.mids[mids, 3] = (event.bid + event.ask) / 2.0 if event.bid <= event.ask else np.nan
+        tables.mids[:, mids] = np.nan
+        tables.mids[0, mids] = event.mid_m60s
+        tables.mids[1, mids] = event.mid_m30s
+        tables.mids[2, mids] = event.mid_m5s
+        tables.mids[3, mids] = (event.bid + event.ask) / 2.0 if event.bid <= event.ask else np.nan
     return at, tail
 
 

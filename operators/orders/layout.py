@@ -99,7 +99,7 @@ ORDER_STATE = np.dtype(
 KEPT = np.dtype(
     [
         ("slot", "i4"),
-        ("next", "i4"),
+        ("spare", "i4"),
         ("prev", "i4"),
         ("mids", "i4"),  # row of the later mids, fills only
         ("kind", "u1"),

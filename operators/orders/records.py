@@ -131,7 +131,7 @@ def measure_record(
         put(m, r, _MARKOUT_AT + i, _bps(cost, horizons[h, 0, 0]), why)
     last = last_counted(tables, slot)
     if last >= 0 and tables.kept[last].mids >= 0:
-        mids = tables.mids[tables.kept[last].mids]
+        mids = tables.mids[:, tables.kept[last].mids]
         for i in range(_REVERSIONS.shape[0]):
             put(m, r, _REVERSION_AT + i,
                 _reversion(mids[_AT_FILL], mids[_REVERSIONS[i]], side), unseen)  # fmt: skip
@@ -154,7 +154,7 @@ def write_fills(tables: Tables, slot: int, out: Table, at: int, total: Table) ->
                 add(total, kept.eff_qty)
             write_fill(tables, row, total[0], out[at])
             at += 1
-        row = kept.next
+        row = tables.nexts[row]
     return at
 
 
@@ -188,7 +188,7 @@ def write_fill(tables: Tables, row: int, total: float, fill: Row) -> None:
     fill.quote_ts = kept.quote_ts
     mids = fill.mids
     for h in range(mids.shape[0]):
-        mids[h] = tables.mids[kept.mids, h]
+        mids[h] = tables.mids[h, kept.mids]
 
 
 @kernel
@@ -208,7 +208,7 @@ def write_known_fill(tables: Tables, row: int, restated: bool, fill: Row, total:
                 kept.status == _COUNTED or kept.status == _CORRECTED
             ):
                 add(total, kept.eff_qty)
-            at = kept.next if at != row else -1
+            at = tables.nexts[at] if at != row else -1
     write_fill(tables, row, total[0], fill)
     mids = fill.mids
     for h in range(_AT_FILL + 1, mids.shape[0]):
@@ -224,7 +224,7 @@ def count_fills(tables: Tables, slots: Table) -> Any:
         while row >= 0:
             if tables.kept[row].kind == _FILLED_EVENT:
                 total += 1
-            row = tables.kept[row].next
+            row = tables.nexts[row]
     return total
 
 

@@ -27,10 +27,10 @@ ORDERS, KEPTS, MIDS, REFS, VENUES, AGGS, MOST_VENUES = range(7)
 COUNTERS = 7
 
 
-VERSION = 2
+VERSION = 3
 _ARENAS = (
-    ("orders", ORDERS), ("sums", ORDERS), ("agg_sums", AGGS), ("kept", KEPTS), ("mids", MIDS),
-    ("refs", REFS), ("venues", VENUES), ("venue_qty", VENUES),
+    ("orders", ORDERS), ("sums", ORDERS), ("agg_sums", AGGS), ("kept", KEPTS), ("nexts", KEPTS),
+    ("mids", MIDS), ("refs", REFS), ("venues", VENUES), ("venue_qty", VENUES),
 )  # fmt: skip
 _LOOKUPS = (("order_table", ORDERS), ("exec_table", KEPTS))
 _ROOMY = 8
@@ -48,8 +48,10 @@ class Tables(NamedTuple):
     """(orders, SUMS, 2)"""
     agg_sums: np.ndarray
     kept: Table
+    nexts: np.ndarray
+    """The event behind each of an order; apart, so that kept rows rest once they are folded."""
     mids: np.ndarray
-    """(fills, horizons)"""
+    """(horizons, fills)"""
     refs: Table
     venues: Table
     venue_qty: np.ndarray
@@ -66,7 +68,8 @@ def new_tables() -> Tables:
         np.zeros((64, N_SUMS, 2)),
         np.zeros((16, N_SUMS, 2)),
         np.zeros(256, KEPT),
-        np.full((256, HORIZONS_KEPT), np.nan),
+        np.zeros(256, np.int32),
+        np.full((HORIZONS_KEPT, 256), np.nan),
         np.zeros(256, REF),
         np.zeros(128, VENUE),
         np.zeros((128, 2)),
@@ -86,11 +89,11 @@ def reserve_rows(tables: Tables, more: np.ndarray) -> Tables:
     changes: dict[str, np.ndarray] = {}
     for name, arena in _ARENAS:
         old = getattr(tables, name)
-        size = old.shape[0]
-        if needed[arena] > size:
-            while size < needed[arena]:
-                size *= 2
-            changes[name] = _resized(old, size)
+        room = size = old.shape[_axis(name)]
+        while size < needed[arena]:
+            size *= 2
+        if size > room:
+            changes[name] = _resized(name, old, size)
     for name, arena in _LOOKUPS:
         old = getattr(tables, name)
         if 3 * needed[arena] > 2 * old.shape[0]:
@@ -105,12 +108,13 @@ def trimmed(tables: Tables) -> Tables:
     least = new_tables()
     changes: dict[str, np.ndarray] = {}
     for name, arena in _ARENAS:
-        old = getattr(tables, name)
-        size = old.shape[0]
-        while size >= _ROOMY * int(tables.used[arena]) and size > getattr(least, name).shape[0]:
+        old, axis = getattr(tables, name), _axis(name)
+        room = size = old.shape[axis]
+        smallest = getattr(least, name).shape[axis]
+        while size >= _ROOMY * int(tables.used[arena]) and size > smallest:
             size //= 2
-        if size < old.shape[0]:
-            changes[name] = _resized(old, size)
+        if size < room:
+            changes[name] = _resized(name, old, size)
     for name, arena in _LOOKUPS:
         old = getattr(tables, name)
         needed = 2 * int(tables.used[arena])
@@ -121,7 +125,17 @@ def trimmed(tables: Tables) -> Tables:
     return tables._replace(**changes)
 
 
-def _resized(old: np.ndarray, size: int) -> np.ndarray:
+def _axis(name: str) -> int:
+    """Along which axis an arena's rows lie."""
+    return 1 if name == "mids" else 0
+
+
+def _resized(name: str, old: np.ndarray, size: int) -> np.ndarray:
+    if _axis(name):
+        wide = np.zeros((old.shape[0], size))
+        kept = min(size, old.shape[1])
+        wide[:, :kept] = old[:, :kept]
+        return wide
     kept = min(size, old.shape[0])
     new = np.empty((size, *old.shape[1:]), old.dtype)
     raw, rows = (a.view(np.uint8).reshape(a.shape[0], -1) for a in (new, old))
@@ -223,7 +237,7 @@ def _executions_of(tables: Tables, slot: int) -> Any:
     at = tables.orders[slot].first
     while at >= 0:
         count += 1 if tables.kept[at].kind == _FILLED else 0
-        at = tables.kept[at].next
+        at = tables.nexts[at]
     at = tables.orders[slot].first_ref
     while at >= 0:
         count += 1
@@ -242,8 +256,15 @@ def _venues_of(tables: Tables, slot: int) -> Any:
 
 
 def arrays_of(tables: Tables) -> dict[str, np.ndarray]:
-    """Each arena's rows in use; the lookups follow from them."""
-    return {name: getattr(tables, name)[: int(tables.used[i])] for name, i in _ARENAS}
+    """Each arena's rows in use, later mids by horizon; the lookups follow from them."""
+    arrays: dict[str, np.ndarray] = {}
+    for name, arena in _ARENAS:
+        array, n = getattr(tables, name), int(tables.used[arena])
+        if _axis(name):
+            arrays.update((f"{name}-{h}", column[:n]) for h, column in enumerate(array))
+        else:
+            arrays[name] = array[:n]
+    return arrays
 
 
 def pack(tables: Tables, kept: Any) -> tuple[Any, ...]:
@@ -265,11 +286,8 @@ def unpack(packed: tuple[Any, ...], arrays: Mapping[str, Any]) -> Tables:
     check_version(packed)
     used = np.frombuffer(packed[1], np.int64).copy()
     tables = reserve_rows(new_tables()._replace(used=used), used // 4)
-    for name, i in _ARENAS:
-        array = getattr(tables, name)
-        rows = np.frombuffer(arrays[name], array.dtype)
-        n = int(used[i])
-        array[:n] = rows.reshape((n, *array.shape[1:]))
+    for name, array in arrays_of(tables).items():
+        array[:] = np.frombuffer(arrays[name], array.dtype).reshape(array.shape)
     from operators.orders.fold import index_tables
 
     index_tables(tables)

@@ -27,6 +27,18 @@ def _list_rows(arena: Table, at: int, out: Table, n: int) -> int:
 
 
 @kernel
+def _list_events(nexts: Table, at: int, out: Table, n: int) -> int:
+    """The same for the list of an order's events."""
+    while at >= 0:
+        if n >= out.shape[0]:
+            return -1
+        out[n] = at
+        n += 1
+        at = nexts[at]
+    return n
+
+
+@kernel
 def family_rows(
     tables: Tables,
     roots: Table,
@@ -56,7 +68,7 @@ def family_rows(
             return -1, k, f, v
         slots[n] = slot
         n += 1
-        k = _list_rows(tables.kept, order.first, kept, k)
+        k = _list_events(tables.nexts, order.first, kept, k)
         f = _list_rows(tables.refs, order.first_ref, refs, f)
         v = _list_rows(tables.venues, order.venues, venues, v)
         if k < 0 or f < 0 or v < 0:
@@ -99,6 +111,7 @@ class Trial:
                 ("sums", slots),
                 ("agg_sums", aggs),
                 ("kept", kept),
+                ("nexts", kept),
                 ("refs", refs),
                 ("venues", venues),
                 ("venue_qty", venues),

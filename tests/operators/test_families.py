@@ -20,7 +20,8 @@ def check_room(desk):
     for logic in desk.orders.values():
         for name, arena in ARENAS.items():
             array = getattr(logic.group.tables, name)
-            assert int(logic.group.tables.used[arena]) <= array.shape[0], name
+            room = array.shape[1] if name == "mids" else array.shape[0]
+            assert int(logic.group.tables.used[arena]) <= room, name
 
 
 def chain(n):

@@ -103,8 +103,6 @@ def test_a_watch_survives_a_restart(tape, lab, desk):
         again = MarketLogic(logic.settings, logic.snapshot())
         assert again.live.marked == logic.live.marked
         assert again.snapshot() == logic.snapshot()
-        before = logic.snapshot()[:7]
-        assert MarketLogic(logic.settings, before).live.marked == {}
 
 
 def test_a_closed_market_is_not_marked(lab, desk):

@@ -73,7 +73,12 @@ def test_names_are_saved_once_and_anew_when_some_were_let_go(tape, lab, tmp_path
     settings = OrderSettings(evict_after_ns=60 * SECOND, increments=logs)
     desk = lab.Desk(MarketSettings(lab.INPUTS, increments=logs), settings)
     sizes = []
-    quiet = [Batch(i.index, watermark=lab.T0 + 5001 * SECOND) for i in lab.INPUTS if i.index]
+    quiet = [
+        Batch(i.index, watermark=lab.T0 + seconds * SECOND)
+        for seconds in (2000, 5001)
+        for i in lab.INPUTS
+        if i.index
+    ]
     for batch in (whole[0], *lab.cut(whole[2], 4), *quiet):
         desk.push(batch)
         for logic in desk.orders.values():
