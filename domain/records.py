@@ -151,20 +151,21 @@ def _measured(shape: Shape, row: np.void, names: Names, venues: Venues, at: int)
     }
 
 
-def fill_record(row: np.void, names: Names) -> dict[str, Any]:
-    """The record of an execution from one FILL row: prices in quote currency."""
-    [values] = FILL_SHAPE.values(row.reshape(1), names)
-    return dict(zip(FILL_SHAPE.names, _nulled(values), strict=True))
+def _records(shape: Shape, rows: np.ndarray, names: Names) -> list[dict[str, Any]]:
+    found = shape.values(rows, names)
+    return [dict(zip(shape.names, _nulled(values), strict=True)) for values in found]
 
 
-def event_record(row: np.void, names: Names) -> dict[str, Any]:
-    """The record of an order or route event from one EVENT row."""
-    [values] = EVENT_SHAPE.values(row.reshape(1), names)
-    return dict(zip(EVENT_SHAPE.names, _nulled(values), strict=True))
+def fill_records(rows: np.ndarray, names: Names) -> list[dict[str, Any]]:
+    """The record of each execution from FILL rows: prices in quote currency."""
+    return _records(FILL_SHAPE, rows, names)
 
 
-def bar_record(row: np.void, names: Names) -> dict[str, Any]:
-    """The record of a bar from one BAR row: when it begins, and what traded in it."""
-    [values] = BAR_SHAPE.values(row.reshape(1), names)
-    return {**dict(zip(BAR_SHAPE.names, _nulled(values), strict=True)),
-            "interval_ms": BAR_INTERVAL_MS}  # fmt: skip
+def event_records(rows: np.ndarray, names: Names) -> list[dict[str, Any]]:
+    """The record of each order or route event from EVENT rows."""
+    return _records(EVENT_SHAPE, rows, names)
+
+
+def bar_records(rows: np.ndarray, names: Names) -> list[dict[str, Any]]:
+    """The record of each bar from BAR rows: when it begins, and what traded in it."""
+    return [{**bar, "interval_ms": BAR_INTERVAL_MS} for bar in _records(BAR_SHAPE, rows, names)]

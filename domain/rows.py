@@ -315,6 +315,8 @@ class Rows:
     watermark: int = NO_TIME
     bars: np.ndarray = field(default_factory=lambda: np.empty(0, BAR))
     """Final bars of the market; such rows come alone."""
+    bodies: dict[int, bytes] = field(default_factory=dict[int, bytes])
+    """JSON of status rows that some sink has made already, by row."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         names = {key: self.names[key] for key in self.keys() if key in self.names}

@@ -6,6 +6,8 @@ for the five specified metrics). Equal rows give equal bytes but for `published_
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from math import isnan
 from operator import itemgetter
 from typing import Any
 
@@ -14,7 +16,7 @@ import numpy as np
 
 from domain.instants import MILLISECOND, NO_TIME, format_rfc3339
 from domain.records import ORDER_FIELDS, STATUS_SHAPE, Names, reasons_of, venue_shares
-from domain.rows import STATUS_METRICS, Venues
+from domain.rows import STATUS_METRICS, Rows, Venues
 from domain.vocabulary import CLOSED_STATES, OrderState
 
 MONITORING_METRICS: Mapping[str, str] = {
@@ -28,14 +30,28 @@ MONITORING_METRICS: Mapping[str, str] = {
 
 _N_FIELDS = len(ORDER_FIELDS)
 _PLACE = {name: i for i, name in enumerate(STATUS_SHAPE.names)}
-_FIVE = tuple((spec, name, _PLACE[name]) for spec, name in MONITORING_METRICS.items())
+_five_of = itemgetter(*(_PLACE[name] for name in MONITORING_METRICS.values()))
 _SPECIFIED = ("order_id", "execution_progress", "performance_score")
 _REST = tuple(name for name in STATUS_SHAPE.names if name not in {*_SPECIFIED, "known_at"})
 _rest_of = itemgetter(*(_PLACE[name] for name in _REST))
 _ID, _PROGRESS, _SCORE = (_PLACE[name] for name in _SPECIFIED)
 _KNOWN, _AS_OF = _PLACE["known_at"], _PLACE["as_of"]
-_ENCODER = msgspec.json.Encoder()
+_encode = msgspec.json.Encoder().encode
 _NO_ALERTS = b',"alerts":[],'
+
+_Five: Any = msgspec.defstruct("CurrentMetrics", [(name, Any) for name in MONITORING_METRICS])
+_Status: Any = msgspec.defstruct(
+    "ExecutionStatus",
+    [
+        (name, Any)
+        for name in (
+            "order_id", "execution_progress", "current_metrics", "alerts", "performance_score",
+            "last_updated", "metric_reasons", *_REST, "reasons", "caveats", "quote_age_ms",
+            "venue_distribution", "published_at", "config_version",
+        )
+    ],
+)  # fmt: skip
+"""Its members in order; a struct is made and written in half the time of a dict."""
 
 
 def status_bodies(
@@ -53,17 +69,18 @@ def status_bodies(
     two runs.
     """
     published = None if published_ns == NO_TIME else format_rfc3339(published_ns)
-    quotes = rows["quote_ts"].tolist()
-    times = rows["ts"].tolist()
-    codes = rows["reasons"]
+    ages = _ages_ms(rows["ts"].tolist(), rows["quote_ts"].tolist())
+    codes = np.ascontiguousarray(rows["reasons"])
     out: list[bytes] = []
     for i, values in enumerate(STATUS_SHAPE.values(rows, names)):
-        body = _status(values, codes[i])
-        body["quote_age_ms"] = _age_ms(times[i], quotes[i])
-        body["venue_distribution"] = venue_shares(venues, i if at is None else at[i], names)
-        body["published_at"] = published
-        body["config_version"] = config_version
-        out.append(_ENCODER.encode(body))
+        missing = bytes(map(isnan, values[_N_FIELDS:]))
+        of_five, null, caveats = _reasons(codes[i].tobytes(), missing)
+        body = _Status(
+            values[_ID], values[_PROGRESS], _Five(*_five_of(values)), (), values[_SCORE],
+            values[_KNOWN] or values[_AS_OF], of_five, *_rest_of(values), null, caveats, ages[i],
+            venue_shares(venues, i if at is None else at[i], names), published, config_version,
+        )  # fmt: skip
+        out.append(_encode(body))
     return out
 
 
@@ -81,27 +98,39 @@ def status_body(
     )[0]
 
 
-def _status(values: list[Any], codes: np.ndarray) -> dict[str, Any]:
-    null, caveats = reasons_of(codes, STATUS_METRICS, values[_N_FIELDS:])
-    body: dict[str, Any] = {
-        "order_id": values[_ID],
-        "execution_progress": values[_PROGRESS],
-        "current_metrics": {spec: values[at] for spec, _, at in _FIVE},
-        "alerts": (),
-        "performance_score": values[_SCORE],
-        "last_updated": values[_KNOWN] or values[_AS_OF],
-        "metric_reasons": {spec: null[name] for spec, name, _ in _FIVE if name in null},
-    }
-    body.update(zip(_REST, _rest_of(values), strict=True))
-    body["reasons"] = null
-    body["caveats"] = caveats
-    return body
+def bodies_of(
+    rows: Rows, at: Sequence[int], *, published_ns: int, config_version: str = ""
+) -> list[bytes]:
+    """The JSON objects of some status rows, each made once whoever asks first."""
+    made = rows.bodies
+    new = [i for i in at if i not in made]
+    if new:
+        bodies = status_bodies(
+            rows.status[new],
+            rows.names,
+            rows.status_venues,
+            at=new,
+            published_ns=published_ns,
+            config_version=config_version,
+        )
+        made.update(zip(new, bodies, strict=True))
+    return [made[i] for i in at]
 
 
-def _age_ms(ts: int, quote_ts: int) -> float | None:
-    if NO_TIME in {ts, quote_ts}:
-        return None
-    return max(ts - quote_ts, 0) / MILLISECOND
+@lru_cache(maxsize=1 << 12)
+def _reasons(codes: bytes, missing: bytes) -> tuple[msgspec.Raw, msgspec.Raw, msgspec.Raw]:
+    """JSON of why specified metrics are null, why any is, and of the caveats of the others."""
+    values = np.where(np.frombuffer(missing, bool), np.nan, 0.0).tolist()
+    null, caveats = reasons_of(np.frombuffer(codes, np.uint8), STATUS_METRICS, values)
+    five = {spec: null[name] for spec, name in MONITORING_METRICS.items() if name in null}
+    return msgspec.Raw(_encode(five)), msgspec.Raw(_encode(null)), msgspec.Raw(_encode(caveats))
+
+
+def _ages_ms(times: Sequence[int], quotes: Sequence[int]) -> list[float | None]:
+    return [
+        None if NO_TIME in (ts, quote_ts) else max(ts - quote_ts, 0) / MILLISECOND
+        for ts, quote_ts in zip(times, quotes, strict=True)
+    ]
 
 
 def with_alerts(body: bytes, alerts: bytes) -> bytes:

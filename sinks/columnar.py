@@ -1,6 +1,6 @@
 """Rows to files: Parquet, Arrow, NDJSON or CSV by suffix, one kind of row a file."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,8 +16,8 @@ from domain.records import (
     FILL_FIELDS,
     ORDER_FIELDS,
     Field,
-    event_record,
-    fill_record,
+    event_records,
+    fill_records,
     order_record,
     status_record,
 )
@@ -52,7 +52,7 @@ class _Taking:
     metrics: tuple[str, ...]
     select: Callable[[Rows], tuple[np.ndarray, Venues | None]]
     """The rows, and the venues of each."""
-    records: Callable[[Rows], Iterator[dict[str, Any]]]
+    records: Callable[[Rows], Iterable[dict[str, Any]]]
 
 
 def _status(rows: Rows) -> tuple[np.ndarray, Venues | None]:
@@ -73,12 +73,12 @@ def _order_records(rows: Rows) -> Iterator[dict[str, Any]]:
         yield order_record(row, rows.names, rows.order_venues, at)
 
 
-def _fill_records(rows: Rows) -> Iterator[dict[str, Any]]:
-    return (fill_record(row, rows.names) for row in rows.fills)
+def _fill_records(rows: Rows) -> Iterable[dict[str, Any]]:
+    return fill_records(rows.fills, rows.names)
 
 
-def _event_records(rows: Rows) -> Iterator[dict[str, Any]]:
-    return (event_record(row, rows.names) for row in rows.timeline)
+def _event_records(rows: Rows) -> Iterable[dict[str, Any]]:
+    return event_records(rows.timeline, rows.names)
 
 
 _KINDS = {

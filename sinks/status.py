@@ -18,7 +18,7 @@ from bus.redis_errors import connect, is_passing, refusal
 from domain.errors import ServerError
 from domain.records import name_of
 from domain.rows import Rows
-from domain.status import attention_ccy, is_closed, status_bodies, write_order
+from domain.status import attention_ccy, bodies_of, is_closed, write_order
 from domain.topics import FEED, OPEN_ORDERS, open_orders_key, status_key, updates_channel
 from domain.vocabulary import EventKind
 from sinks.background import BackgroundWriter
@@ -160,13 +160,8 @@ class StatusClient:
         rows = updates[0].rows
         at = [update.at for update in updates]
         status = rows.status[at]
-        bodies = status_bodies(
-            status,
-            rows.names,
-            rows.status_venues,
-            at=at,
-            published_ns=time.time_ns(),
-            config_version=self._settings.config_version,
+        bodies = bodies_of(
+            rows, at, published_ns=time.time_ns(), config_version=self._settings.config_version
         )
         attention = self._attention(status, rows.names)
         closed = is_closed(status).tolist()

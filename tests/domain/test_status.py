@@ -17,16 +17,17 @@ from domain.records import (
     ORDER_FIELDS,
     WALL_CLOCK_FIELDS,
     anomaly_names,
-    event_record,
-    fill_record,
+    event_records,
+    fill_records,
     name_of,
     order_record,
     status_record,
     venue_shares,
 )
-from domain.rows import FILL, ORDER, ORDER_METRICS, STATUS, STATUS_METRICS, Venues
+from domain.rows import FILL, ORDER, ORDER_METRICS, STATUS, STATUS_METRICS, Rows, Venues
 from domain.status import (
     attention_ccy,
+    bodies_of,
     is_closed,
     status_bodies,
     status_body,
@@ -120,6 +121,16 @@ def test_equal_rows_give_equal_bytes_but_for_the_wall_clock():
     differs = {k for k, v in json.loads(first).items() if json.loads(second)[k] != v}
     assert differs == WALL_CLOCK_FIELDS
     assert status_body(found, NAMES, Venues()) == status_body(found.copy(), NAMES, Venues())
+
+
+def test_a_body_is_made_once_whoever_asks_first():
+    rows = Rows(status=np.array([row(), row(side=1)]), names=NAMES)
+    [first] = bodies_of(rows, [1], published_ns=T0 + 1)
+    other, again = bodies_of(rows, [0, 1], published_ns=T0 + 10**9)
+    assert again is first
+    assert json.loads(first)["published_at"] != json.loads(other)["published_at"]
+    alone = {**json.loads(status_body(rows.status[1], NAMES, Venues()))}
+    assert {**json.loads(first), "published_at": None} == alone
 
 
 def test_many_rows_say_what_each_says_alone():
@@ -228,7 +239,8 @@ def test_order_and_fill_and_event_records_carry_every_field_once():
     state = status_record(row(), NAMES, Venues())
     assert set(STATUS_METRICS) <= set(state)
 
-    fill = fill_record(row(FILL, side=-1, status=2, liquidity=1, venue="XNAS"), NAMES)
+    executed = row(FILL, side=-1, status=2, liquidity=1, venue="XNAS").reshape(1)
+    [fill] = fill_records(executed, NAMES)
     assert list(fill) == [f.name for f in FILL_FIELDS]
     assert (fill["side"], fill["status"], fill["liquidity"]) == ("SELL", "REPEATED", "ADDED")
     assert fill["mid_60s"] is None
@@ -236,7 +248,7 @@ def test_order_and_fill_and_event_records_carry_every_field_once():
     event = blank(EVENT, 1)
     event["kind"], event["order"], event["side"] = EventKind.ROUTE_REJECTED, key_of("A"), 1
     event["reason"] = 4
-    record = event_record(event[0], NAMES)
+    [record] = event_records(event, NAMES)
     assert list(record) == [f.name for f in EVENT_FIELDS]
     assert (record["type"], record["side"]) == ("route_rejected", "BUY")
     assert record["reject_reason"] == "ORDER_EXCEEDS_LIMIT"

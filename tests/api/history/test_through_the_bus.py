@@ -26,7 +26,7 @@ from bus.publish import Publisher
 from cli.replay.run import ReplayOptions, replay, write_files
 from cli.worker import environment
 from domain.instants import SECOND, format_rfc3339, parse_rfc3339
-from domain.records import event_record
+from domain.records import event_records
 from domain.rows import LATER_BENCHMARKS, LATER_METRICS, ORDER_METRICS, STATUS_METRICS
 from domain.vocabulary import MarketKind, Topic
 from runtime.history_server import EmbeddedPostgres
@@ -117,8 +117,8 @@ def _lobster_messages(reader: LobsterReader) -> Iterator[Message]:
     for _, batch in reader.read(Topic.ORDERS, 0, Cursor()):
         names |= batch.names
         details = {int(d["pos"]): d for d in batch.details}
-        for row in batch.events:
-            event = event_record(row, batch.names)
+        told = event_records(batch.events, batch.names)
+        for row, event in zip(batch.events, told, strict=True):
             for name in ("known_at", "pos", "source", "avg_px"):
                 event.pop(name)
             if int(row["pos"]) in details:
