@@ -20,13 +20,13 @@ from domain.batch import NO_EVENTS, Batch, Input
 from domain.columns import DETAIL, EVENT, MARKET
 from domain.instants import END_OF_TIME, NO_TIME, SECOND
 from domain.keys import key_of
-from domain.vocabulary import Topic
 from operators.arrays import joined
 from operators.increments import OpenIncrements, StateStore
 from operators.lookup import find
 from operators.market import release, tape
 from operators.market.bars import Bars
 from operators.market.live import LiveOrders
+from operators.market.progress import Progress
 from operators.market.sessions import Sessions
 from operators.market.state import LATER_HORIZONS, MarketState
 from operators.pieces import HORIZON, NO_STAMPED, STAMPED, Arrivals, Stamped
@@ -55,14 +55,6 @@ class MarketSettings:
     increments: OpenIncrements | None = None
     """Where the arrays are kept from snapshot to snapshot; in the snapshots themselves if None."""
 
-    def feeds(self, group: int) -> tuple[list[int], list[int], list[int]]:
-        """Inputs of a symbol group: (its market, orders and routes, reference and control)."""
-        market = [i for i in self.inputs if i.topic is Topic.MARKET_DATA]
-        mine = [i.index for i in market if i.partition == group % len(market)] if market else []
-        orders = [i.index for i in self.inputs if i.topic in {Topic.ORDERS, Topic.ROUTES}]
-        slow = [i.index for i in self.inputs if i.topic in {Topic.REFERENCE, Topic.CONTROL}]
-        return mine, orders, slow
-
 
 class _Told(msgspec.Struct):
     """What a reference record says that this stage needs."""
@@ -80,8 +72,7 @@ class MarketLogic(StatefulBatchLogic[Arrivals, Stamped, Any]):
         self._store = StateStore(settings.increments)
         self.state = MarketState(settings.horizons, keep_prices=settings.bars)
         self.sessions = Sessions(settings.calendars or {}, settings.default_calendar)
-        self.watermarks: dict[int, int] = {}
-        self.ends: dict[int, int] = {}
+        self.progress = Progress(settings.inputs, self.group)
         self._released = _LONG_AGO
         """Event watermark of the last release: ticks from then on are still asked for."""
         self.names: list[tuple[int, int, dict[int, str]]] = []
@@ -97,47 +88,32 @@ class MarketLogic(StatefulBatchLogic[Arrivals, Stamped, Any]):
         self._marks = np.zeros(_MARKS_AT_ONCE, STAMPED)
         """Room for marks; the fields that no mark has stay zero."""
         if resume is not None:
-            (group, self.watermarks, self.ends, packed, self.sessions.calendar_of, early,
+            (self.group, watermarks, ends, packed, self.sessions.calendar_of, early,
              self.names, marked, bars) = resume  # fmt: skip
+            self.progress = Progress(settings.inputs, self.group, watermarks, ends)
             self.live = LiveOrders(settings.mark_interval_ns, marked)
             self.bars = Bars(settings.forget_idle_ns, bars)
-            self._take_group(group)
             self.state.unpack(packed, self._store)
             self._early = [
                 Batch(source, np.frombuffer(rows, MARKET), watermark=watermark, ended=ended)
                 for source, rows, watermark, ended in early
             ]
-            self._released = max(self._event_watermark(), _LONG_AGO)
-            for instant in (*self.watermarks.values(), *self.ends.values()):
+            self._released = max(self.progress.event_watermark, _LONG_AGO)
+            for instant in (*watermarks.values(), *ends.values()):
                 self._cover(instant)
-
-    def _take_group(self, group: int) -> None:
-        self.group = group
-        self.market_inputs, self.order_inputs, self.slow_inputs = self.settings.feeds(group)
-        inputs = self.settings.inputs
-        self.reference_inputs = [i.index for i in inputs if i.topic is Topic.REFERENCE]
 
     def snapshot(self) -> tuple[Any, ...]:
         """Plain data: the group, the watermarks and the packed arrays."""
         early = [(b.source, b.market.tobytes(), b.watermark, b.ended) for b in self._early]
         return (
-            self.group, dict(self.watermarks), dict(self.ends),
+            self.group, dict(self.progress.watermarks), dict(self.progress.ends),
             self.state.pack(self._store, f"market-{self.group}"),
             dict(self.sessions.calendar_of), early, list(self.names), dict(self.live.marked),
             self.bars.snapshot(),
         )  # fmt: skip
 
-    # Watermarks
-
-    def _least(self, inputs: list[int]) -> int:
-        return min((self.watermarks.get(i, NO_TIME) for i in inputs), default=END_OF_TIME)
-
     def _note_progress(self, source: int, watermark: int, ended: bool) -> None:
-        if ended:
-            self.watermarks[source] = END_OF_TIME
-            self.ends[source] = watermark
-        else:
-            self.watermarks[source] = max(self.watermarks.get(source, NO_TIME), watermark)
+        self.progress.note(source, watermark, ended)
         self._cover(watermark)
 
     # Bytewax
@@ -145,7 +121,8 @@ class MarketLogic(StatefulBatchLogic[Arrivals, Stamped, Any]):
     def on_batch(self, values: list[Arrivals]) -> tuple[Iterable[Stamped], bool]:
         """Fold what has arrived and release what is decided by it."""
         if self.group < 0:
-            self._take_group(values[0].group)
+            self.group = values[0].group
+            self.progress = Progress(self.settings.inputs, self.group)
         out = Stamped(self.group)
         for arrived in values:
             if not self._knows_calendars:
@@ -162,11 +139,11 @@ class MarketLogic(StatefulBatchLogic[Arrivals, Stamped, Any]):
         """Hold market rows, and how far the market is, until the calendars are known."""
         silent = [Batch(i, watermark=w, ended=ended) for i, w, ended in arrived.progress]
         for batch in (*arrived.batches, *silent):
-            if self._knows_calendars or batch.source not in self.market_inputs:
+            if self._knows_calendars or batch.source not in self.progress.market:
                 self._take(batch, out)
             else:
                 self._early.append(batch)
-            self._knows_calendars = all(i in self.watermarks for i in self.reference_inputs)
+            self._knows_calendars = self.progress.has_reference
             if self._early and self._knows_calendars:
                 for early in self._early:
                     self._take(early, out)
@@ -174,7 +151,7 @@ class MarketLogic(StatefulBatchLogic[Arrivals, Stamped, Any]):
 
     def _take(self, batch: Batch, out: Stamped) -> None:
         if batch.references:
-            records = batch.records_since(self.watermarks.get(batch.source, NO_TIME))
+            records = batch.records_since(self.progress.of(batch.source))
             self._learn_calendars(batch.references)
             for known, raw in records:
                 self.live.take(raw, known)
@@ -203,7 +180,7 @@ class MarketLogic(StatefulBatchLogic[Arrivals, Stamped, Any]):
         """Show what has waited too long, stamped with the newest quote."""
         self._waiting_since = None
         out = Stamped(self.group, provisional=self._provisional(), names=self._held_names())
-        self._set_watermarks(out)
+        self.progress.set_on(out)
         return ([out] if len(out.provisional) else []), False
 
     def notify_at(self) -> datetime | None:
@@ -259,24 +236,9 @@ class MarketLogic(StatefulBatchLogic[Arrivals, Stamped, Any]):
         self.state.pending[source] = events if held is None else joined((held, events), EVENT)
         self._meet_symbols(events)
 
-    def _event_watermark(self) -> int:
-        return min(self._least(self.market_inputs), self._least(self.order_inputs))
-
-    def _end(self) -> int:
-        """The last event time once market, orders and routes have ended."""
-        feeding = [*self.market_inputs, *self.order_inputs]
-        return max((self.ends.get(i, NO_TIME) for i in feeding), default=NO_TIME)
-
-    def _set_watermarks(self, out: Stamped) -> int:
-        """Set what `out` says of time; returns how far the market is."""
-        market = self._least(self.market_inputs)
-        out.event_watermark = min(market, self._least(self.order_inputs))
-        out.watermark = min(out.event_watermark, self._least(self.slow_inputs))
-        out.end = self._end() if out.event_watermark == END_OF_TIME else END_OF_TIME
-        return market
-
     def _release(self, out: Stamped) -> None:
-        market = self._set_watermarks(out)
+        self.progress.set_on(out)
+        market = self.progress.market_watermark
         self._released = max(out.event_watermark, _LONG_AGO)
         pieces: list[np.ndarray] = []
         if self.state.pending:

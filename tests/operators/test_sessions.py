@@ -8,6 +8,7 @@ from domain.calendars import trading_table
 from domain.instants import SECOND, parse_rfc3339
 from domain.vocabulary import EventKind, Topic
 from operators.market.logic import MarketSettings
+from operators.market.progress import Progress
 from operators.market.sessions import Sessions
 from operators.market.state import SYMBOL, TICK
 from operators.market.tape import open_seconds, stamp
@@ -212,10 +213,10 @@ def test_groups_wait_only_for_the_partitions_that_feed_them():
         Input(0, Topic.MARKET_DATA, 0), Input(1, Topic.MARKET_DATA, 1), Input(2, Topic.ORDERS, 0),
         Input(3, Topic.ROUTES, 0), Input(4, Topic.CONTROL, 0), Input(5, Topic.REFERENCE, 0),
     )  # fmt: skip
-    settings = MarketSettings(inputs)
-    assert settings.feeds(4) == ([0], [2, 3], [4, 5])
-    assert settings.feeds(5) == ([1], [2, 3], [4, 5])
-    assert MarketSettings(inputs[2:]).feeds(5) == ([], [2, 3], [4, 5])
+    fourth, fifth = Progress(inputs, 4), Progress(inputs, 5)
+    assert (fourth.market, fourth.orders, fourth.slow) == ([0], [2, 3], [4, 5])
+    assert (fifth.market, fifth.orders, fifth.slow) == ([1], [2, 3], [4, 5])
+    assert Progress(inputs[2:], 5).market == []
 
 
 def test_a_calendar_may_come_from_the_reference_topic(tape, lab, clock):
