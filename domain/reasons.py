@@ -55,3 +55,5 @@ class DeadLetterReason(IntEnum):
     BAD_CHECKSUM = 11
     STORE_REFUSED = 12
     """The history store will not take it."""
+    INVALID_EVENT = 13
+    """Of our own: it must not go out as it is, and its number stays unused."""

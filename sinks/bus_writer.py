@@ -1,4 +1,4 @@
-"""Final rows and dead letters to the bus.
+"""Final rows, monitoring events and dead letters to the bus.
 
 Delivery is at least once: after a crash the replayed stretch is written again under the same
 event ids, by which a consumer drops repeats (`bus.repeats`).
@@ -14,6 +14,7 @@ from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
 from bus.base import Bus, Outgoing
 from domain.batch import DeadLetter
+from domain.cloud_events import cloud_event
 from domain.errors import BusDown
 from domain.instants import NO_TIME, format_rfc3339
 from domain.keys import partition_of
@@ -22,11 +23,14 @@ from domain.rows import Rows
 from domain.topics import BYTES_TYPE, event_id
 from domain.vocabulary import Topic
 from sinks.background import BackgroundWriter
+from sinks.monitoring_events import monitoring_events
 from sinks.partitions import part_names, part_of
-from sinks.updates import updates_of
+from sinks.updates import Statuses, final_statuses, identified_updates
+from sinks.withheld import without_invalid
 
 MOST_EVENTS = 500
 """Events in one message."""
+UPDATES_TYPE = "execution_updates"
 MOST_UNSENT = 2_000
 """Messages not yet on the bus, past which the flow waits."""
 
@@ -67,8 +71,9 @@ class BusWriterSink(FixedPartitionedSink[Rows, None]):
     """Final rows to topic `execution-updates`: JSON arrays of events, each with its `kind`.
 
     `status` for each row that took a number, `fill`, `order_event` for the timeline, `order`
-    for the whole record, and `bar`. Takes (key of an order group, Rows); provisional rows are
-    left out. `parts` writers share the groups.
+    for the whole record, and `bar`. Each `status` also goes to topic `execution-events`, a
+    message of its own. Takes (key of an order group, Rows); provisional rows are left out, and
+    what would be invalid becomes a dead letter. `parts` writers share the groups.
     """
 
     def __init__(self, bus: Bus, *, config_version: str = "", parts: int = 1) -> None:
@@ -97,6 +102,8 @@ class UpdatesPartition(_BusPartition):
         super().__init__(bus, "bus_writer")
         self._config_version = config_version
         self._partitions = bus.partitions(Topic.EXECUTION_UPDATES)
+        self._event_partitions = bus.partitions(Topic.EXECUTION_EVENTS)
+        self._dead_partitions = bus.partitions(Topic.DEAD_LETTER)
         self._groups = bus.groups()
 
     def write_batch(self, values: list[Rows]) -> None:
@@ -109,13 +116,21 @@ class UpdatesPartition(_BusPartition):
         if root is None:
             return
         partition = partition_of(root, self._partitions, self._groups)
-        events = updates_of(rows, time.time_ns(), self._config_version)
+        rows, withheld = without_invalid(rows, partition)
+        statuses = final_statuses(rows, time.time_ns(), self._config_version)
+        yield from self._updates(rows, statuses, partition)
+        partition = partition_of(root, self._event_partitions, self._groups)
+        yield from monitoring_events(statuses, rows.names, root, partition)
+        for letter in withheld:
+            yield dead_letter_message(letter, self._dead_partitions, self._groups)
+
+    def _updates(self, rows: Rows, statuses: Statuses, partition: int) -> Iterator[Outgoing]:
+        events = identified_updates(rows, statuses)
         while part := list(islice(events, MOST_EVENTS)):
-            body = b"[" + b",".join(part) + b"]"
-            yield Outgoing(Topic.EXECUTION_UPDATES, partition, body, meta=_META)
-
-
-_META = {"ce_specversion": "1.0", "ce_type": "execution_updates", "ce_source": "execmon/monitor"}
+            body = b"[" + b",".join(event.body for event in part) + b"]"
+            lasting = event_id(part[0].event_id, f"{part[-1].event_id}/{len(part)}", UPDATES_TYPE)
+            meta = cloud_event(UPDATES_TYPE, lasting, schema=UPDATES_TYPE)
+            yield Outgoing(Topic.EXECUTION_UPDATES, partition, body, meta=meta)
 
 
 def _root_of(rows: Rows) -> str | None:

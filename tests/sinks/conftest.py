@@ -44,7 +44,7 @@ def status_row() -> Row:
             "kind": EventKind.ORDER_ACCEPTED, "side": 1, **values,
         }  # fmt: skip
         venues = values.pop("venues", None)
-        status = _filled(STATUS, values, names)
+        status = _filled(STATUS, {"reasons": Reason.NO_FILL, **values}, names)
         if values.get("provisional"):
             status["numbered"], status["seq"] = 0, -1
         rows = Rows(status=status, names=names)
