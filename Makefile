@@ -8,7 +8,7 @@ SECONDS_TO_RUN ?=
 JSON ?=
 export UV_NO_PROGRESS = 1
 
-.PHONY: help setup demo test faults check format lint types contracts unit coverage bench lock clean
+.PHONY: help setup demo test faults check format lint types contracts unit coverage bench schemas lock clean
 .DEFAULT_GOAL := help
 
 help: ## List the commands
@@ -48,6 +48,9 @@ coverage: $(STAMP)
 
 bench: $(STAMP) ## Run every benchmark and print its figures
 	@$(PY) -m benchmarks
+
+schemas: $(STAMP) ## Write docs/schemas (JSON schemas, AsyncAPI) from the types
+	@$(PY) -m deploy.make_schemas
 
 lock: $(STAMP) ## Resolve the dependencies anew into requirements.lock
 	@$(VENV)/bin/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header \

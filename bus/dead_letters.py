@@ -102,8 +102,13 @@ def replay_letter(bus: Bus, letter: Letter, *, by: str) -> str:
     """Put the original bytes back into the partition they came from; gives their new position.
 
     They are decoded anew, and refused anew unless what refused them has changed. Raises
-    InputError where they did not come from the bus.
+    InputError where they did not come from the bus, or are an event of ours that was withheld.
     """
+    if letter.reason == DeadLetterReason.INVALID_EVENT.name:
+        raise InputError(
+            f"{letter.origin_position} is an event of ours that was withheld, not a message that "
+            "came from outside; it cannot be put back"
+        )
     topic = next((topic for topic in REPLAYABLE if topic == letter.topic), None)
     if topic is None:
         raise InputError(

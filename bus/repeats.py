@@ -1,6 +1,7 @@
 """Dropping repeats: the bus delivers at least once, an event's id never changes."""
 
 from collections import OrderedDict
+from collections.abc import Iterable
 
 
 class Repeats:
@@ -10,9 +11,13 @@ class Repeats:
     epoch.
     """
 
-    def __init__(self, room: int = 1_000_000) -> None:
+    def __init__(self, room: int = 1_000_000, seen: Iterable[str] = ()) -> None:
         self._room = room
-        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._seen: OrderedDict[str, None] = OrderedDict.fromkeys(seen)
+
+    def ids(self) -> list[str]:
+        """The ids that are remembered, the oldest first."""
+        return list(self._seen)
 
     def is_new(self, event_id: str) -> bool:
         """Whether this id comes for the first time, as far as is remembered."""
