@@ -120,3 +120,11 @@ def test_what_did_not_come_from_the_bus_cannot_be_replayed(bus):
 
     with pytest.raises(InputError, match="came from 'file'"):
         replay_letter(bus, letter, by="me")
+
+
+def test_an_event_of_ours_that_was_withheld_is_not_put_back(bus):
+    refuse(bus, 1, topic="execution-updates", reason="INVALID_EVENT")
+    [letter] = list_letters(bus, reason=DeadLetterReason.INVALID_EVENT).letters
+
+    with pytest.raises(InputError, match="event of ours that was withheld"):
+        replay_letter(bus, letter, by="me")
