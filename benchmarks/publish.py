@@ -36,6 +36,7 @@ def encoded(found: list[Rows]) -> list[Statuses]:
     """The updates, thrown away, and the statuses in them."""
     out: list[Statuses] = []
     for rows in found:
+        rows.bodies.clear()
         statuses = final_statuses(rows, time.time_ns(), "v1")
         for _ in identified_updates(rows, statuses):
             pass

@@ -31,7 +31,7 @@ class _Rule(NamedTuple):
     """One way to be wrong."""
 
     find: Callable[[np.ndarray], Any]
-    """Which rows are."""
+    """What is wrong in which row: True by row, or by row and column."""
     say: Callable[[np.ndarray], str]
     """What is wrong with a single row that is."""
 
@@ -50,25 +50,29 @@ class ColumnCheck:
         metrics: Sequence[str] = (),
     ) -> None:
         by_name = {field.name: field for field in fields}
-        self._rules = [
-            rule for name in needed if (rule := _presence(by_name[name])) is not None
-        ]  # fmt: skip
+        found = (_presence(by_name[name]) for name in needed)
+        self._rules = [rule for rule in found if rule is not None]
         self._rules.append(_coded(dtype, fields, needed))
         self._rules += [_finite(dtype, run) for run in _runs_of_numbers(dtype)]
         if metrics:
             self._rules += _reasoned(dtype, metrics)
 
-    def faults(self, rows: np.ndarray) -> dict[int, str]:
-        """What is wrong with a row, by its index; empty where nothing is."""
+    def faults(self, rows: np.ndarray, only: np.ndarray | None = None) -> dict[int, str]:
+        """What is wrong with a row, by its index; empty where nothing is.
+
+        `only` says which rows are looked at. Choosing them first would copy whole rows.
+        """
         found: dict[int, str] = {}
         if not len(rows):
             return found
         for rule in self._rules:
             wrong = rule.find(rows)
-            if wrong.any():
-                for at in np.flatnonzero(wrong).tolist():
-                    words = rule.say(rows[at : at + 1])
-                    found[at] = f"{found[at]}; {words}" if at in found else words
+            if not wrong.any():
+                continue
+            in_row = wrong.reshape(len(rows), -1).any(axis=1)
+            for at in np.flatnonzero(in_row if only is None else in_row & only).tolist():
+                words = rule.say(rows[at : at + 1])
+                found[at] = f"{found[at]}; {words}" if at in found else words
         return found
 
 
@@ -106,7 +110,7 @@ def _coded(dtype: np.dtype, fields: Sequence[Field], needed: Sequence[str]) -> _
         codes = (f"{coded[i].name} has no word for {row[coded[i].column][0]}" for i in wrong)
         return "; ".join(codes)
 
-    return _Rule(lambda rows: strange(rows).any(axis=1), say)
+    return _Rule(strange, say)
 
 
 def _finite(dtype: np.dtype, columns: Sequence[str]) -> _Rule:
@@ -115,14 +119,15 @@ def _finite(dtype: np.dtype, columns: Sequence[str]) -> _Rule:
     def say(row: np.ndarray) -> str:
         return f"infinite: {_listed(columns, np.isinf(row.view(block)['x'][0]))}"
 
-    return _Rule(lambda rows: np.isinf(rows.view(block)["x"]).any(axis=1), say)
+    return _Rule(lambda rows: np.isinf(rows.view(block)["x"]), say)
 
 
 def _reasoned(dtype: np.dtype, metrics: Sequence[str]) -> list[_Rule]:
     block = _block(dtype, metrics)
 
     def unsaid(rows: np.ndarray) -> np.ndarray:
-        return np.isnan(rows.view(block)["x"]) & (rows["reasons"] == Reason.NONE)
+        # NONE is 0: greater where the number is missing and nothing is said.
+        return np.isnan(rows.view(block)["x"]).view(np.uint8) > rows["reasons"]
 
     def say_unsaid(row: np.ndarray) -> str:
         return f"null without a reason: {_listed(metrics, unsaid(row)[0])}"
@@ -131,8 +136,8 @@ def _reasoned(dtype: np.dtype, metrics: Sequence[str]) -> list[_Rule]:
         return f"of unknown reason: {_listed(metrics, row['reasons'][0] > _MOST_REASON)}"
 
     return [
-        _Rule(lambda rows: unsaid(rows).any(axis=1), say_unsaid),
-        _Rule(lambda rows: (rows["reasons"] > _MOST_REASON).any(axis=1), say_strange),
+        _Rule(unsaid, say_unsaid),
+        _Rule(lambda rows: rows["reasons"] > _MOST_REASON, say_strange),
     ]
 
 

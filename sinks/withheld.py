@@ -38,14 +38,13 @@ def without_invalid(rows: Rows, partition: int) -> tuple[Rows, list[DeadLetter]]
     kept, letters = rows, list[DeadLetter]()
     for name, check in _CHECKS:
         array: np.ndarray = getattr(kept, name)
-        final = np.flatnonzero(is_final(array)) if name == "status" else None
-        faults = check.faults(array if final is None else array[final])
-        if not faults:
+        wrong = check.faults(array, is_final(array) if name == "status" else None)
+        if not wrong:
             continue
-        wrong = {at if final is None else int(final[at]): said for at, said in faults.items()}
         letters += [_letter(name, kept, at, partition, said) for at, said in wrong.items()]
         right = np.array([at for at in range(len(array)) if at not in wrong], np.intp)
-        changes: dict[str, Any] = {name: array[right]}
+        # Bodies that are made already are known by the row's place.
+        changes: dict[str, Any] = {name: array[right], "bodies": {}}
         if name in _VENUES and len(getattr(kept, _VENUES[name]).start) > len(array):
             changes[_VENUES[name]] = chosen_venues(getattr(kept, _VENUES[name]), right)
         kept = replace(kept, **changes)

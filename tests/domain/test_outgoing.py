@@ -49,7 +49,7 @@ def values(name, dtype):
         return st.integers(-1 if base.kind == "i" else 0, 30)
     if name in {"anomalies"}:
         return st.integers(0, 2047)
-    return st.integers(-1, 1_000)
+    return st.integers(0 if base.kind == "u" else -1, 1_000)
 
 
 def good(dtype):

@@ -128,6 +128,7 @@ def test_an_invalid_row_is_a_dead_letter_and_a_gap_and_the_rest_goes_out(bus, fu
 def test_a_row_without_an_order_is_withheld_too_and_venues_stay_with_their_rows(bus, full_rows):
     part = writer(bus)
     rows = full_rows("A")
+    rows.bodies[0] = b'{"made":"by another sink"}'
     other = full_rows("B", venues={"XNAS": 1.0})
     rows.status = np.concatenate([rows.status, other.status])
     rows.status["order"][0] = 0
