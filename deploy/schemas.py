@@ -16,6 +16,8 @@ from domain.reference import ReferenceRecord
 from metrics.glossary_columns import column_definitions
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
+WIDTH = 160
+"""Of a line of what is written."""
 UPDATES = (StatusUpdate, FillUpdate, OrderEventUpdate, OrderUpdate, BarUpdate)
 PUBLISHED: dict[str, tuple[type[msgspec.Struct], ...]] = {
     "execution_monitoring_event": (ExecutionMonitoringEvent,),
@@ -74,5 +76,18 @@ def references(value: Any) -> Iterator[str]:
 
 
 def text_of(document: dict[str, Any]) -> str:
-    """As it is checked in."""
-    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    """As it is checked in: what fits a line is one, so that a change of a member is a line."""
+    return _lines(document, 0) + "\n"
+
+
+def _lines(value: Any, depth: int) -> str:
+    flat = json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, dict | list) or len(flat) + depth <= WIDTH:
+        return flat
+    if isinstance(value, dict):
+        members = [f"{json.dumps(k)}: {_lines(v, depth + 1)}" for k, v in value.items()]
+    else:
+        members = [_lines(member, depth + 1) for member in value]
+    inside = f",\n{' ' * (depth + 1)}".join(members)
+    opened, closed = "{}" if isinstance(value, dict) else "[]"
+    return f"{opened}\n{' ' * (depth + 1)}{inside}\n{' ' * depth}{closed}"
