@@ -80,7 +80,7 @@ class _Update:
 
 
 def _is_newer(new: _Update, old: _Update) -> bool:
-    return new.written >= old.written
+    return new.written > old.written
 
 
 class StatusSink(FixedPartitionedSink[Rows, None]):

@@ -1,0 +1,252 @@
+"""Servers, supervised processes and a replay that runs through them while it is disturbed.
+
+The processes are kept running by the supervisor of `execmon up`, with short pauses. Another bus
+is tried by giving `Stage` another way to start its server.
+"""
+
+import random
+import sys
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import psycopg
+import redis
+
+from bus.base import START
+from bus.connect import open_bus
+from cli.deployment import POLICY, free_ports
+from cli.recovery import prepare_recovery
+from cli.worker import environment
+from domain.vocabulary import Topic
+from runtime.addresses import Servers
+from runtime.history_server import EmbeddedPostgres
+from runtime.servers import EmbeddedServer
+from runtime.settings import load_settings
+from runtime.supervise import Supervisor
+from runtime.unit import Policy, State
+from runtime.units import Processes
+from sinks.history.migrate import migrate
+from tests.faults.replay.outcome import Outcome, outcome
+from tests.faults.replay.script import LAST, Said, Teller
+
+RANDOM = "random"
+PATIENCE_S = 120.0
+_MOST_IDLE_S = 1.0
+"""How long to wait for rows of a slice before the next one is told."""
+EPOCH_S = 0.3
+
+
+class BusServer(Protocol):
+    """A server with a bus that a test may take away and bring back."""
+
+    @property
+    def url(self) -> str: ...
+    @property
+    def pid(self) -> int: ...
+    def kill(self) -> None: ...
+    def restart(self) -> None: ...
+    def __enter__(self) -> Any: ...
+    def __exit__(self, *_: object) -> None: ...
+
+
+BUSES: dict[str, Callable[[], BusServer]] = {
+    "redis": lambda: EmbeddedServer("bus", durable=True),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """Where a life of a unit ends: at a point of `hook.py` the `number`-th time, or at random."""
+
+    unit: str
+    point: str = RANDOM
+    number: int = 1
+
+
+@dataclass
+class Stage:
+    """What one run needs; use the context manager `Stage.open`."""
+
+    bus_server: BusServer
+    status_server: EmbeddedServer
+    store: EmbeddedPostgres
+    folder: Path
+    stack: ExitStack
+    workers: int = 1
+    build: str = ""
+    kills: dict[str, deque[Kill]] = field(default_factory=dict)
+    dice: random.Random = field(default_factory=lambda: random.Random(7))
+    addresses: Callable[[int], Sequence[str]] = lambda count: _addresses(count)
+    """Gives each process the addresses of the cluster as it is to see them."""
+    log: list[str] = field(default_factory=list)
+    killed: int = 0
+    """Lives that ended as they were meant to."""
+    _due: dict[str, float] = field(default_factory=dict)
+    _now: dict[str, Kill] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        name = f"t{uuid.uuid4().hex[:12]}"
+        with psycopg.connect(self.store.url, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        self.history_url = urlsplit(self.store.url)._replace(path=f"/{name}").geturl()
+        migrate(self.history_url)
+        self.settings = load_settings(
+            {"recovery_dir": str(self.folder / "recovery"), "epoch_s": EPOCH_S}, env={}
+        )
+        self.bus = open_bus(self.bus_server.url, timeout_s=2.0)
+        self.stack.callback(self.bus.close)
+        self.bus.set_up(dict(self.settings.partitions), self.settings.groups)
+        self.status = redis.Redis.from_url(self.status_server.url, socket_timeout=2.0)
+        self.stack.callback(self.status.close)
+        prepare_recovery(self.recovery)
+        self.units = {name: self._unit(name) for name in ("worker", "history")}
+        policy = Policy(
+            first_pause_s=0.05, most_pause_s=0.5, give_up_s=PATIENCE_S, crash_loop=10_000,
+            hopeless=POLICY.hopeless, waiting=POLICY.waiting,
+        )  # fmt: skip
+        self.supervisor = Supervisor(list(self.units.values()), policy)
+        self.stack.callback(self._end)
+
+    @property
+    def recovery(self) -> Path:
+        """Folder of the worker's snapshots."""
+        return self.folder / "recovery"
+
+    def _end(self) -> None:
+        for unit in self.units.values():
+            unit.close()
+
+    # Processes
+
+    def _unit(self, name: str) -> Processes:
+        return Processes(name, lambda: self._commands(name), self._env, self._on_line)
+
+    def _on_line(self, process: str, line: bytes) -> None:
+        self.log.append(f"{process} {line.decode(errors='replace')}")
+
+    def _env(self) -> Mapping[str, str]:
+        root = Path(__file__).resolve().parents[3]
+        servers = Servers(self.bus_server.url, self.status_server.url)
+        env = environment(
+            self.settings, servers, EXECMON_EPOCH_S=f"{EPOCH_S}", EXECMON_LOG_FORMAT="json",
+            EXECMON_HISTORY_URL=self.history_url,
+        )  # fmt: skip
+        return {**env, "PYTHONPATH": str(root)}
+
+    def _commands(self, name: str) -> list[list[str]]:
+        """Command lines of a new life of a unit, with how it is to end."""
+        argv = [sys.executable, "-m", "tests.faults.replay.hook"]
+        waiting = self.kills.get(name)
+        self._now.pop(name, None)
+        self._due.pop(name, None)
+        if waiting:
+            kill = self._now[name] = waiting.popleft()
+            if kill.point != RANDOM:
+                argv += ["--die-at", f"{kill.point}:{kill.number}"]
+        if self.build and name == "worker":
+            argv += ["--build", self.build]
+        argv.append(name)
+        if name == "history" or self.workers == 1:
+            return [argv]
+        return [
+            [*argv, "--process-id", str(number), "--addresses", addresses]
+            for number, addresses in enumerate(self.addresses(self.workers))
+        ]
+
+    def step(self) -> None:
+        """Look after the processes once, and kill what is due at random."""
+        for name, kill in list(self._now.items()):
+            state = self.supervisor.seats[name].state
+            ended = self.units[name].ended()
+            if state in {State.STARTING, State.READY} and ended is not None:
+                assert ended.code == -9, self.tail()
+                self.killed += 1
+                del self._now[name]
+            elif kill.point == RANDOM and state is State.READY:
+                due = self._due.setdefault(name, time.monotonic() + self.dice.uniform(0, 0.9))
+                if time.monotonic() >= due:
+                    self.kill_one(name)
+        result = self.supervisor.step()
+        assert result is None, f"{result}\n{self.tail()}"
+
+    def kill_one(self, name: str) -> None:
+        """SIGKILL one of a unit's processes."""
+        members = self.units[name]._members
+        self.dice.choice(members).child._process.kill()
+
+    def tail(self) -> str:
+        """The last lines that any process wrote."""
+        return "\n".join(self.log[-30:])
+
+    def is_ready(self) -> bool:
+        """Whether every process is at work."""
+        return self.supervisor.is_ready()
+
+    def wait_for(self, what: Callable[[], object], seconds: float = PATIENCE_S) -> float:
+        """Look after the processes until it is so; gives how long it took."""
+        began = time.monotonic()
+        while not what():
+            assert time.monotonic() - began < seconds, self.tail()
+            self.step()
+            time.sleep(0.005)
+        return time.monotonic() - began
+
+    # The replay
+
+    def run(self, said: Sequence[Said], kills: Iterable[Kill] = ()) -> Outcome:
+        """Tell everything while the units die as planned; what is left when all has come out."""
+        kills = list(kills)
+        for kill in kills:
+            self.kills.setdefault(kill.unit, deque()).append(kill)
+        with Teller(self.bus, said) as teller:
+            slice_ = max(len(said) // (12 * len(kills) + 8), 1)
+            while self._now or any(self.kills.values()):
+                self.wait_for(self.is_ready)
+                assert teller.left > slice_, f"the replay ends before {self._now}\n{self.tail()}"
+                before = self.written()
+                teller.tell(slice_)
+                until = time.monotonic() + _MOST_IDLE_S
+                self.pause(0.05)
+                self.wait_for(lambda: self.written() > before or time.monotonic() > until)
+            return self.finish(teller)
+
+    def written(self) -> int:
+        """Messages on the topic of updates."""
+        topic = Topic.EXECUTION_UPDATES
+        return sum(self.bus.lag((topic, p), START) for p in range(self.bus.partitions(topic)))
+
+    def pause(self, seconds: float) -> None:
+        """Look after the processes for so long."""
+        until = time.monotonic() + seconds
+        self.wait_for(lambda: time.monotonic() >= until)
+
+    def finish(self, teller: Teller) -> Outcome:
+        """Tell the rest and wait for the last rows."""
+        teller.tell(teller.left)
+        self.wait_for(self.is_done)
+        self.pause(0.3)
+        return outcome(self.bus, self.status, self.history_url)
+
+    def is_done(self) -> bool:
+        """Whether every group's last order is in the history and shown as final."""
+        time.sleep(0.05)
+        with psycopg.connect(self.history_url) as connection:
+            found = connection.execute(
+                "SELECT count(*) FROM execution_monitoring_ts WHERE order_id LIKE 'LAST-%'"
+            ).fetchone()
+        if found is None or found[0] < len(LAST):
+            return False
+        bodies = [self.status.hget(f"execution:status:{order}", "body") for order in LAST]
+        return all(body is not None and b'"provisional":false' in body for body in bodies)
+
+
+def _addresses(count: int) -> Sequence[str]:
+    addresses = ";".join(f"127.0.0.1:{port}" for port in free_ports(count))
+    return [addresses] * count
