@@ -12,7 +12,7 @@ from cli.db import storage_settings
 from cli.recovery import prepare_recovery
 from cli.servers import connected
 from cli.worker import environment
-from domain.errors import BusDown, BusError, ServerError, ServerRefused
+from domain.errors import BusDown, BusError, PeerLost, ServerError, ServerRefused
 from domain.vocabulary import Topic
 from runtime.addresses import Servers, announced
 from runtime.history_server import EmbeddedPostgres
@@ -32,6 +32,8 @@ POLICY = Policy(
     waiting=frozenset({SERVER}),
 )
 """A wrong setting and state of another version stay wrong; a server may come back."""
+FOLLOWING = frozenset({PeerLost.exit_code})
+"""A process of a cluster that ends because another did."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +117,7 @@ class Deployment:
         return Processes(
             name, commands, self.env, self.on_line,
             depends_on=depends_on, after=after, essential=essential, bad_luck=bad_luck,
+            following=FOLLOWING,
         )  # fmt: skip
 
     def env(self) -> Mapping[str, str]:

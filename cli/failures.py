@@ -8,6 +8,7 @@
 5    state on disk is of another version
 6    two ways to one number disagree
 7    a process that `up` cannot do without kept ending
+8    another process of the cluster is gone or cut off
 130  ended by Ctrl-C
 141  the reader of the output went away
 143  ended by SIGTERM or by the terminal's closing

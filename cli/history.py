@@ -1,6 +1,7 @@
 """`execmon history`."""
 
 import os
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -70,16 +71,20 @@ def run(settings: "Settings") -> None:
     from bytewax.testing import cluster_main
 
     from cli.recovery import prepare_recovery
-    from dataflows.history import flow
+    from cli.recovery_layout import Layout, fitting
+    from dataflows.history import flow, layout
 
     recovery = None
-    if settings.recovery_dir is not None:
-        folder = settings.recovery_dir / RECOVERY_FOLDER
-        prepare_recovery(folder)
-        recovery = RecoveryConfig(folder, backup_interval=timedelta(0))
-    with ended_in_time(GRACE_S, _AWAY):
+    history = flow()
+    with ExitStack() as stack:
+        if settings.recovery_dir is not None:
+            folder = settings.recovery_dir / RECOVERY_FOLDER
+            prepare_recovery(folder)
+            stack.enter_context(fitting(folder, Layout(**layout(settings))))
+            recovery = RecoveryConfig(folder, backup_interval=timedelta(0))
+        stack.enter_context(ended_in_time(GRACE_S, _AWAY))
         cluster_main(
-            flow(),
+            history,
             [],
             0,
             epoch_interval=timedelta(seconds=settings.epoch_s),

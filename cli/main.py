@@ -71,7 +71,8 @@ app = typer.Typer(
     epilog=(
         "Exit codes: 0 done; 1 a defect, or doctor found a fault; 2 command line or setting; "
         "3 input; 4 bus or server; 5 state of another version; 6 two ways to one number "
-        "disagree; 7 `up` gave up; 130 Ctrl-C; 143 SIGTERM. More in docs/cli.md."
+        "disagree; 7 `up` gave up; 8 another process of the cluster is gone; 130 Ctrl-C; "
+        "143 SIGTERM. More in docs/cli.md."
     ),
 )
 

@@ -3,14 +3,17 @@
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.cluster import watched
 from cli.ending import ended_in_time
 from cli.recovery import prepare_recovery
+from cli.recovery_layout import Layout, fitting
 from domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -80,14 +83,22 @@ def run(settings: "Settings", *, workers: int, process_id: int, addresses: str |
     from bytewax.recovery import RecoveryConfig
     from bytewax.testing import cluster_main
 
-    from dataflows.monitor import flow
+    from dataflows.monitor import flow, layout
+    from sinks.background import any_waits
+    from sources.pulse import Pulse
 
     recovery = None
-    if settings.recovery_dir is not None:
-        recovery = RecoveryConfig(settings.recovery_dir, backup_interval=timedelta(0))
-    with ended_in_time(GRACE_S, _AWAY):
+    pulse = Pulse() if addresses else None
+    monitor = flow(pulse)
+    with ExitStack() as stack:
+        if settings.recovery_dir is not None:
+            stack.enter_context(fitting(settings.recovery_dir, Layout(**layout(settings))))
+            recovery = RecoveryConfig(settings.recovery_dir, backup_interval=timedelta(0))
+            if pulse is not None:
+                stack.enter_context(watched(pulse, any_waits, settings.recovery_dir, process_id))
+        stack.enter_context(ended_in_time(GRACE_S, _AWAY))
         cluster_main(
-            flow(),
+            monitor,
             addresses.split(";") if addresses else [],
             process_id,
             epoch_interval=timedelta(seconds=settings.epoch_s),

@@ -25,7 +25,7 @@ from runtime.settings import Settings, load_settings
 from sinks.bus_writer import DeadLetterSink
 from sinks.history.migrate import check
 from sinks.history.sink import HistorySink, Update, decode
-from sources.bus_messages import Messages, MessageSource
+from sources.bus_messages import STATE_VERSION, Messages, MessageSource
 
 FLOW_ID = "history"
 STEP_IDS = ("source", "decode", "refused", "dead_letters", "updates", "history")
@@ -72,6 +72,17 @@ def history_graph(
     op.output("dead_letters", op.flat_map("refused", both, refused), dead_letter_sink)
     op.output("history", op.map("updates", both, update), history_sink)
     return flow
+
+
+def layout(settings: Settings) -> dict[str, Any]:
+    """What snapshots of this flow are bound to: partitions, versions by step."""
+    topic = Topic.EXECUTION_UPDATES
+    return {
+        "flow": FLOW_ID,
+        "groups": settings.groups,
+        "partitions": {str(topic): settings.partitions[topic]},
+        "snapshots": {"source": STATE_VERSION},
+    }
 
 
 def flow() -> Dataflow:

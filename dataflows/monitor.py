@@ -13,18 +13,21 @@ if "numba" not in sys.modules:
     use_kernel_cache()
 
 from collections.abc import Mapping
+from typing import Any
 
 import structlog
 from bytewax.dataflow import Dataflow
 
 from bus.connect import open_bus
-from dataflows.graph import monitor_graph
+from dataflows.graph import FLOW_ID, monitor_graph
 from domain.batch import Input
 from domain.instants import MILLISECOND, SECOND
-from domain.vocabulary import Topic
+from domain.vocabulary import INPUT_TOPICS, Topic
 from operators.increments import OpenIncrements
 from operators.market.logic import MarketSettings
+from operators.market.state import VERSION as MARKET_VERSION
 from operators.orders.group import OrderSettings
+from operators.orders.tables import VERSION as ORDER_VERSION
 from operators.warm import warm_kernels
 from runtime.addresses import Servers, find_servers, needed
 from runtime.chunk_log import chunk_logs
@@ -32,7 +35,8 @@ from runtime.logs import set_up_logs
 from runtime.settings import Settings, load_settings
 from sinks.bus_writer import BusWriterSink, DeadLetterSink
 from sinks.status import StatusSettings, StatusSink
-from sources.bus_source import BusSource
+from sources.bus_source import STATE_VERSION, BusSource
+from sources.pulse import Pulse, PulsedSource
 
 STATE_FOLDER = "state"
 """Below the recovery folder."""
@@ -84,8 +88,22 @@ def order_settings(settings: Settings) -> OrderSettings:
     )
 
 
-def flow() -> Dataflow:
-    """The monitor on the bus, its kernels compiled. Raises ExecmonError in words."""
+def layout(settings: Settings) -> dict[str, Any]:
+    """What snapshots of this flow are bound to: groups, partitions, versions by step."""
+    names = [str(topic) for topic in INPUT_TOPICS]
+    return {
+        "flow": FLOW_ID,
+        "groups": settings.groups,
+        "partitions": {name: settings.partitions[Topic(name)] for name in names},
+        "snapshots": {"source": STATE_VERSION, "market": MARKET_VERSION, "orders": ORDER_VERSION},
+    }
+
+
+def flow(pulse: Pulse | None = None) -> Dataflow:
+    """The monitor on the bus, its kernels compiled. Raises ExecmonError in words.
+
+    `pulse` is told whenever the flow asks for more.
+    """
     settings = load_settings()
     set_up_logs(settings.log_level, settings.log_format)
     servers = addresses(settings)
@@ -109,7 +127,7 @@ def flow() -> Dataflow:
     )
     structlog.get_logger("monitor").info("ready", inputs=len(source.inputs))
     return monitor_graph(
-        source,
+        source if pulse is None else PulsedSource(source, pulse),
         source.inputs,
         market_settings(settings, source.inputs),
         order_settings(settings),

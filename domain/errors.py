@@ -9,6 +9,7 @@ ExecmonError
 ├── ServerError          the operator: an embedded or remote server did not start or answer
 │   └── ServerRefused    the operator: it answers and will not let us in
 ├── RecoveryError        the operator: a snapshot does not fit this version or layout
+├── PeerLost             nobody: a process of a cluster is gone, the others follow and all return
 └── ReconciliationError  ourselves: two ways to one number disagree, so neither is shown
 """
 
@@ -66,6 +67,12 @@ class RecoveryError(ExecmonError):
     """State on disk was written by another version or layout."""
 
     exit_code = 5
+
+
+class PeerLost(ExecmonError):
+    """Another process of the cluster is gone or silent; the cause is there, not here."""
+
+    exit_code = 8
 
 
 class ReconciliationError(ExecmonError):

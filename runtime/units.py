@@ -48,7 +48,7 @@ class Processes:
     `commands` gives their command lines, `env` their environment, both asked at every
     start. They are ready once each has written the log event `ready`; when one ends, the
     others are killed and all of them start again. An end by `bad_luck` counts as a crash,
-    whatever its exit code.
+    whatever its exit code; one with a code of `following` only followed that of another.
     """
 
     def __init__(
@@ -62,6 +62,7 @@ class Processes:
         after: tuple[str, ...] = (),
         essential: bool = True,
         bad_luck: Callable[[Ending], bool] = lambda _: False,
+        following: frozenset[int] = frozenset(),
     ) -> None:
         self.name = name
         self.depends_on = depends_on
@@ -71,6 +72,7 @@ class Processes:
         self._env = env
         self._on_line = on_line
         self._bad_luck = bad_luck
+        self._following = following
         self._members: list[_Member] = []
         self._failed: Ending | None = None
 
@@ -99,15 +101,16 @@ class Processes:
         return None if ready is None else ready.get(name)
 
     def ended(self) -> Ending | None:
-        """How the first that ended did."""
+        """How the first that ended did, of itself if any."""
         if self._failed is not None:
             return self._failed
-        for member in self._members:
-            code = member.child.exit_code
-            if code is not None:
-                ending = Ending(code, member.child.last_words())
-                return Ending(1, ending.words) if self._bad_luck(ending) else ending
-        return None
+        codes = [(m.child.exit_code, m) for m in self._members]
+        ended = [(code, member) for code, member in codes if code is not None]
+        if not ended:
+            return None
+        code, member = next((e for e in ended if e[0] not in self._following), ended[0])
+        ending = Ending(code, member.child.last_words())
+        return Ending(1, ending.words) if self._bad_luck(ending) else ending
 
     def ask_to_end(self) -> None:
         """Ask each of them."""

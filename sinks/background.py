@@ -18,6 +18,14 @@ P = TypeVar("P")
 _MOST_BACK_OFF_S = 1.0
 
 
+_EVERY: "weakref.WeakSet[_Shared[Any]]" = weakref.WeakSet()
+
+
+def any_waits() -> bool:
+    """Whether any writer of this process waits for its server."""
+    return any(shared.is_away for shared in list(_EVERY))
+
+
 class _Shared(Generic[T]):
     """What the computing and the sending thread both see."""
 
@@ -30,6 +38,7 @@ class _Shared(Generic[T]):
         self.is_away = False
         """Whether the last attempt to send failed."""
         self.error: Exception | None = None
+        _EVERY.add(self)
 
     def stop(self) -> None:
         with self.changed:

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -251,3 +252,28 @@ def pause() -> Iterator[Callable[[int], psutil.Process]]:
     for process in paused:
         if process.is_running():
             process.resume()
+
+
+@pytest.fixture
+def disk() -> Iterator[Callable[[int], Path]]:
+    """Makes a file system of so many MB; only root can."""
+    made: list[Path] = []
+
+    def call(mb: int) -> Path:
+        if sys.platform != "linux" or os.geteuid() != 0:
+            pytest.skip("only root can make a small file system")
+        folder = Path(tempfile.mkdtemp(prefix="xm", dir="/tmp"))
+        mounted = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={mb}m", "tmpfs", str(folder)],
+            check=False, capture_output=True, text=True,
+        )  # fmt: skip
+        if mounted.returncode:
+            folder.rmdir()
+            pytest.skip(f"no small file system here: {mounted.stderr.strip()}")
+        made.append(folder)
+        return folder
+
+    yield call
+    for folder in made:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+        folder.rmdir()

@@ -1,11 +1,6 @@
 """The bus's disk is full: it stops rather than forget, says why, and goes on with room."""
 
-import os
-import subprocess
-import sys
-import tempfile
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
@@ -20,21 +15,8 @@ PLACE = (Topic.ORDERS, 0)
 
 
 @pytest.fixture
-def small_disk():
-    """A file system of 4 MB; only root can make one."""
-    if sys.platform != "linux" or os.geteuid() != 0:
-        pytest.skip("only root can make a small file system")
-    folder = Path(tempfile.mkdtemp(prefix="xm", dir="/tmp"))
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)],
-        check=False, capture_output=True, text=True,
-    )  # fmt: skip
-    if mounted.returncode:
-        folder.rmdir()
-        pytest.skip(f"no small file system here: {mounted.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
-    folder.rmdir()
+def small_disk(disk):
+    return disk(4)
 
 
 def test_every_message_that_was_taken_survives_a_full_disk(small_disk):

@@ -1,10 +1,12 @@
-"""A wire that can be cut: a TCP proxy between a client and the API."""
+"""A wire that can be cut: a TCP proxy between a client and the API, or between two workers."""
 
 import socket
 import struct
 import threading
+import time
 from contextlib import suppress
 
+_PATIENCE_S = 30.0
 _RESET = struct.pack("ii", 1, 0)
 
 
@@ -55,11 +57,24 @@ class Wire:
         with suppress(OSError):
             while True:
                 here, _ = self._listener.accept()
+                threading.Thread(target=self._join, args=(here,), daemon=True).start()
+
+    def _join(self, here: socket.socket) -> None:
+        """Reach the other side, which may not be there yet."""
+        until = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
                 there = socket.create_connection(self._to)
-                with self._lock:
-                    self._ends += [here, there]
-                for one, other in ((here, there), (there, here)):
-                    threading.Thread(target=self._pass, args=(one, other), daemon=True).start()
+                break
+            except OSError:
+                if time.monotonic() > until:
+                    here.close()
+                    return
+                time.sleep(0.02)
+        with self._lock:
+            self._ends += [here, there]
+        for one, other in ((here, there), (there, here)):
+            threading.Thread(target=self._pass, args=(one, other), daemon=True).start()
 
     def _pass(self, one: socket.socket, other: socket.socket) -> None:
         with suppress(OSError):

@@ -27,9 +27,11 @@ from typing import Any
 
 WRITERS = {"updates": "bus_writer", "status": "status_sink", "history": "history_sink"}
 """Name of each sink's background writer."""
-POINTS = tuple(f"{name}.{what}" for name in WRITERS for what in ("flush", "flushed")) + (
-    "snapshot", "store",
-)  # fmt: skip
+POINTS = (
+    *(f"{name}.{what}" for name in WRITERS for what in ("flush", "flushed")),
+    "snapshot",
+    "store",
+)
 _HOLD_S = 3.0
 """Longest that anything is held back for a flush."""
 

@@ -21,7 +21,7 @@ import redis
 
 from bus.base import START
 from bus.connect import open_bus
-from cli.deployment import POLICY, free_ports
+from cli.deployment import FOLLOWING, POLICY, free_ports
 from cli.recovery import prepare_recovery
 from cli.worker import environment
 from domain.vocabulary import Topic
@@ -80,10 +80,13 @@ class Stage:
     folder: Path
     stack: ExitStack
     workers: int = 1
+    """Processes of the monitor."""
+    sizes: deque[int] = field(default_factory=deque)
+    """How many there are in each life of the cluster, where that changes."""
     build: str = ""
     kills: dict[str, deque[Kill]] = field(default_factory=dict)
     dice: random.Random = field(default_factory=lambda: random.Random(7))
-    addresses: Callable[[int], Sequence[str]] = lambda count: _addresses(count)
+    addresses: Callable[[int], Sequence[str]] | None = None
     """Gives each process the addresses of the cluster as it is to see them."""
     log: list[str] = field(default_factory=list)
     killed: int = 0
@@ -126,7 +129,8 @@ class Stage:
     # Processes
 
     def _unit(self, name: str) -> Processes:
-        return Processes(name, lambda: self._commands(name), self._env, self._on_line)
+        return Processes(name, lambda: self._commands(name), self._env, self._on_line,
+                         following=FOLLOWING)  # fmt: skip
 
     def _on_line(self, process: str, line: bytes) -> None:
         self.log.append(f"{process} {line.decode(errors='replace')}")
@@ -153,11 +157,13 @@ class Stage:
         if self.build and name == "worker":
             argv += ["--build", self.build]
         argv.append(name)
+        if name == "worker" and self.sizes:
+            self.workers = self.sizes.popleft()
         if name == "history" or self.workers == 1:
             return [argv]
         return [
             [*argv, "--process-id", str(number), "--addresses", addresses]
-            for number, addresses in enumerate(self.addresses(self.workers))
+            for number, addresses in enumerate((self.addresses or _addresses)(self.workers))
         ]
 
     def step(self) -> None:
@@ -210,12 +216,16 @@ class Stage:
             while self._now or any(self.kills.values()):
                 self.wait_for(self.is_ready)
                 assert teller.left > slice_, f"the replay ends before {self._now}\n{self.tail()}"
-                before = self.written()
-                teller.tell(slice_)
-                until = time.monotonic() + _MOST_IDLE_S
-                self.pause(0.05)
-                self.wait_for(lambda: self.written() > before or time.monotonic() > until)
+                self.tell(teller, slice_)
             return self.finish(teller)
+
+    def tell(self, teller: Teller, count: int) -> None:
+        """Publish so many messages and wait until rows have come of them, but not for long."""
+        before = self.written()
+        teller.tell(count)
+        until = time.monotonic() + _MOST_IDLE_S
+        self.pause(0.05)
+        self.wait_for(lambda: self.written() > before or time.monotonic() > until)
 
     def written(self) -> int:
         """Messages on the topic of updates."""

@@ -1,0 +1,71 @@
+"""One replay, what it gives undisturbed, and stages to disturb it on."""
+
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime.history_server import EmbeddedPostgres
+from runtime.servers import EmbeddedServer
+from tests.faults.replay.outcome import Outcome
+from tests.faults.replay.rig import BUSES, Stage
+from tests.faults.replay.script import Said, replay
+
+MESSAGES = 4_000
+
+
+@pytest.fixture(scope="session")
+def said() -> list[Said]:
+    """The replay."""
+    return replay(MESSAGES)
+
+
+@pytest.fixture(scope="session", params=BUSES)
+def bus_kind(request: Any) -> str:
+    """Name of the bus in `rig.BUSES`."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def store() -> Iterator[EmbeddedPostgres]:
+    """A history store that tests may kill, with a database for each run."""
+    with EmbeddedPostgres() as server:
+        yield server
+
+
+def opened(
+    stack: ExitStack, bus_kind: str, store: EmbeddedPostgres, folder: Path, **more: Any
+) -> Stage:
+    """A stage with servers of its own."""
+    bus = stack.enter_context(BUSES[bus_kind]())
+    status = stack.enter_context(EmbeddedServer("status", durable=False))
+    folder.mkdir(exist_ok=True)
+    return Stage(bus, status, store, folder, stack, **more)
+
+
+@pytest.fixture(scope="session")
+def clean_run(
+    said: list[Said],
+    bus_kind: str,
+    store: EmbeddedPostgres,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Outcome:
+    """What one process leaves that nobody disturbs."""
+    with ExitStack() as stack:
+        return opened(stack, bus_kind, store, tmp_path_factory.mktemp("clean")).run(said)
+
+
+@pytest.fixture
+def undisturbed(clean_run: Outcome) -> Outcome:
+    """The same, to be changed at will."""
+    return copy.deepcopy(clean_run)
+
+
+@pytest.fixture
+def stage(bus_kind: str, store: EmbeddedPostgres, tmp_path: Path) -> Iterator[Callable[..., Stage]]:
+    """Makes a stage."""
+    with ExitStack() as stack:
+        yield lambda folder=tmp_path / "run", **more: opened(stack, bus_kind, store, folder, **more)

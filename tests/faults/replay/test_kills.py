@@ -1,0 +1,65 @@
+"""Killed at any instant, in any number of processes: nothing is lost and nothing is twice.
+
+The short form kills a few times; `make faults` does so at over a hundred instants, half of them
+at random and half at points that `hook.py` finds.
+"""
+
+import random
+from collections import deque
+
+import pytest
+
+from tests.faults.conftest import OUTAGE_S
+from tests.faults.replay.hook import POINTS
+from tests.faults.replay.rig import RANDOM, Kill
+
+LONG = OUTAGE_S >= 30
+ROUNDS = range(8 if LONG else 1)
+HISTORY = ("history.flush", "history.flushed")
+
+
+def of_monitor(point):
+    return point not in HISTORY
+
+
+def kills(unit, points, count, dice):
+    """So many kills, every other one at random, the others at each of the points in turn."""
+    found = []
+    for number in range(count):
+        point = RANDOM if number % 2 == 0 else points[number // 2 % len(points)]
+        most = 60 if point == "snapshot" else 4 if point == "store" else 2
+        found.append(Kill(unit, point, dice.randint(1, most)))
+    return found
+
+
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("seed", ROUNDS)
+def test_one_process_is_killed_and_every_row_is_there_once(stage, said, undisturbed, seed):
+    dice = random.Random(seed)
+    points = dice.sample([p for p in POINTS if of_monitor(p)], 6)
+    planned = kills("worker", points, 12 if LONG else 4, dice)
+    planned += kills("history", [*HISTORY, "store", "snapshot"], 8 if LONG else 2, dice)
+    one = stage(dice=dice)
+
+    left = one.run(said, planned)
+
+    assert one.killed == len(planned)
+    assert left.repeated > 0
+    assert left.differences(undisturbed) == []
+
+
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("seed", ROUNDS)
+def test_clusters_of_changing_size_are_killed_and_every_row_is_there_once(
+    stage, said, undisturbed, seed
+):
+    dice = random.Random(100 + seed)
+    points = dice.sample([p for p in POINTS if of_monitor(p)], 6)
+    planned = kills("worker", points, 12 if LONG else 2, dice)
+    sizes = [1, 3, 2] if not LONG else [3] * 8 + [1, 3, 2, 16, 3]
+    cluster = stage(dice=dice, sizes=deque(sizes[: len(planned) + 1]))
+
+    left = cluster.run(said, planned)
+
+    assert cluster.killed == len(planned)
+    assert left.differences(undisturbed) == []
