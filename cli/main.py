@@ -22,6 +22,7 @@ COMMANDS = {
     "dead-letters": ("cli.dead_letters", "Messages that could not be read."),
     "reference": ("cli.reference", "Volumes, volatilities, curves, calendars, rates."),
     "up": ("cli.up", "Run every process of a deployment on this machine."),
+    "recovery": ("cli.snapshots", "What snapshots hold, and the room they do not need."),
     "worker": ("cli.worker", "Run one process of the monitoring dataflow."),
     "history": ("cli.history", "Write final rows from the bus to the history store."),
     "db": ("cli.db", "Migrate the history store's schema, or show how far it is."),

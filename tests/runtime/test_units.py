@@ -100,6 +100,18 @@ def test_bad_luck_is_a_crash_whatever_its_code():
     assert unit.ended() == Ending(1, "cannot listen")
 
 
+def test_the_end_that_others_followed_is_the_one_that_is_told(lines):
+    unit = Processes(
+        "job", lambda: [python("raise SystemExit(8)"), python("raise SystemExit(3)")],
+        lambda: os.environ, lambda *_: None, following=frozenset({8}),
+    )  # fmt: skip
+    unit.start()
+    wait_until(lambda: all(member.child.exit_code is not None for member in unit._members))
+
+    assert unit.ended().code == 3
+    unit.close()
+
+
 def test_processes_of_a_cluster_live_and_die_together(processes, lines):
     stays = READY + "import time; time.sleep(99)"
     unit = processes(stays, stays)
