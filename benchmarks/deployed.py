@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -40,10 +40,12 @@ class Deployed:
         self.history_url = ""
         self._stack = stack
 
-    def start(self, name: str, **settings: str) -> Processes:
-        """Run `execmon NAME` and wait until it is ready."""
-        argv = [sys.executable, "-m", "cli.main", name]
-        unit = Processes(name, lambda: [argv], lambda: self._env(settings), lambda *_: None)
+    def start(
+        self, name: str, commands: Sequence[Sequence[str]] = (), **settings: str
+    ) -> Processes:
+        """Run `execmon NAME`, or these command lines for it, and wait until it is ready."""
+        argvs = commands or [[sys.executable, "-m", "cli.main", name]]
+        unit = Processes(name, lambda: argvs, lambda: self._env(settings), lambda *_: None)
         self._stack.callback(unit.kill)
         unit.start()
         until = time.monotonic() + _START_S

@@ -33,9 +33,9 @@ MARK_S = 30
 
 def open_orders(orders: int = 10_000, fills: int = 20) -> dict[str, Any]:
     """Bytes of each part of the state once every order is open with its fills."""
-    stages, names = _filled(Load(orders), fills, ticks_per_s=200)
+    stages, names = filled(Load(orders), fills, ticks_per_s=200)
     parts = stages.state_bytes()
-    before = _filled(Load(orders), 0, ticks_per_s=200)[0].state_bytes()
+    before = filled(Load(orders), 0, ticks_per_s=200)[0].state_bytes()
     whole = of_orders(parts) / orders
     return {
         "bytes_per_open_order": round(whole),
@@ -48,7 +48,7 @@ def open_orders(orders: int = 10_000, fills: int = 20) -> dict[str, Any]:
 
 def snapshot(orders: int = 10_000, fills: int = 20, ticks_per_s: int = 40_000) -> dict[str, Any]:
     """Megabytes of one snapshot with the market of the last seconds at full rate."""
-    stages, _ = _filled(Load(orders), fills, ticks_per_s)
+    stages, _ = filled(Load(orders), fills, ticks_per_s)
     parts = {name: n / 1e6 for name, n in stages.snapshot_bytes().items()}
     by_part = {name: round(n / 1e6, 2) for name, n in stages.state_bytes().items()}
     return {
@@ -60,7 +60,7 @@ def snapshot(orders: int = 10_000, fills: int = 20, ticks_per_s: int = 40_000) -
     }
 
 
-def _filled(load: Load, fills: int, ticks_per_s: float) -> tuple[Stages, int]:
+def filled(load: Load, fills: int, ticks_per_s: float) -> tuple[Stages, int]:
     """The stages after a minute: every order accepted, then filled `fills` times.
 
     And the most bytes that names took: they are trimmed once a minute.

@@ -89,7 +89,7 @@ def run(settings: "Settings", *, workers: int, process_id: int, addresses: str |
 
     recovery = None
     pulse = Pulse() if addresses else None
-    monitor = flow(pulse)
+    monitor = flow(pulse, workers * (len(addresses.split(";")) if addresses else 1))
     with ExitStack() as stack:
         if settings.recovery_dir is not None:
             stack.enter_context(fitting(settings.recovery_dir, Layout(**layout(settings))))

@@ -99,10 +99,11 @@ def layout(settings: Settings) -> dict[str, Any]:
     }
 
 
-def flow(pulse: Pulse | None = None) -> Dataflow:
+def flow(pulse: Pulse | None = None, workers: int = 1) -> Dataflow:
     """The monitor on the bus, its kernels compiled. Raises ExecmonError in words.
 
-    `pulse` is told whenever the flow asks for more.
+    `pulse` is told whenever the flow asks for more. Each of `workers` has a writer of its own
+    at each sink, for the groups that are its own.
     """
     settings = load_settings()
     set_up_logs(settings.log_level, settings.log_format)
@@ -124,6 +125,7 @@ def flow(pulse: Pulse | None = None) -> Dataflow:
             ttl_s=settings.status_ttl_s,
             feed_length=settings.feed_length,
         ),
+        parts=workers,
     )
     structlog.get_logger("monitor").info("ready", inputs=len(source.inputs))
     return monitor_graph(
@@ -131,6 +133,6 @@ def flow(pulse: Pulse | None = None) -> Dataflow:
         source.inputs,
         market_settings(settings, source.inputs),
         order_settings(settings),
-        {"updates": BusWriterSink(bus), "status": status},
+        {"updates": BusWriterSink(bus, parts=workers), "status": status},
         DeadLetterSink(bus),
     )
