@@ -30,6 +30,7 @@ from operators.orders.group import OrderSettings
 from operators.orders.tables import VERSION as ORDER_VERSION
 from operators.warm import warm_kernels
 from runtime.addresses import Servers, find_servers, needed
+from runtime.chunk_log import VERSION as CHUNKS_VERSION
 from runtime.chunk_log import chunk_logs
 from runtime.logs import set_up_logs
 from runtime.settings import Settings, load_settings
@@ -95,7 +96,12 @@ def layout(settings: Settings) -> dict[str, Any]:
         "flow": FLOW_ID,
         "groups": settings.groups,
         "partitions": {name: settings.partitions[Topic(name)] for name in names},
-        "snapshots": {"source": STATE_VERSION, "market": MARKET_VERSION, "orders": ORDER_VERSION},
+        "snapshots": {
+            "source": STATE_VERSION,
+            "market": MARKET_VERSION,
+            "orders": ORDER_VERSION,
+            "state": CHUNKS_VERSION,
+        },
     }
 
 

@@ -37,7 +37,7 @@ from tests.faults.replay.outcome import Outcome, outcome
 from tests.faults.replay.script import LAST, Said, Teller
 
 RANDOM = "random"
-PATIENCE_S = 120.0
+PATIENCE_S = 240.0
 _MOST_IDLE_S = 1.0
 """How long to wait for rows of a slice before the next one is told."""
 EPOCH_S = 0.3
