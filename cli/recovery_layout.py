@@ -87,10 +87,10 @@ def _write(folder: Path, layout: Layout) -> None:
 
 
 @contextmanager
-def fitting(folder: Path, layout: Layout) -> Generator[None]:
+def fitting(folder: Path, layout: Layout, *, is_first: bool = True) -> Generator[None]:
     """Run a flow on a store of this layout; what the engine says of the store becomes words.
 
-    Raises RecoveryError.
+    The first process of a cluster puts the store in order. Raises RecoveryError.
     """
     from bytewax.recovery import (
         InconsistentPartitionsError,
@@ -98,7 +98,11 @@ def fitting(folder: Path, layout: Layout) -> Generator[None]:
         NoPartitionsError,
     )
 
+    from cli.recovery_store import forget_unfinished
+
     check_layout(folder, layout)
+    if is_first:
+        forget_unfinished(folder)
     try:
         yield
     except (MissingPartitionsError, NoPartitionsError) as error:

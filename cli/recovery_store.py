@@ -14,6 +14,7 @@ from pathlib import Path
 from cli.recovery_layout import read_layout
 from domain.errors import RecoveryError, ServerError
 
+_PATIENCE_S = 5.0
 _BY_STEP = """
 SELECT step_id, count(DISTINCT state_key), sum(length(ser_change)) FROM snaps GROUP BY step_id
 """
@@ -107,6 +108,23 @@ def _last_start(parts: Sequence[Path]) -> _Start:
     return _Start(number, workers, min(reached) if len(reached) == workers else epoch)
 
 
+def forget_unfinished(folder: Path) -> int:
+    """Drop snapshots of epochs that were never finished; gives how many.
+
+    Call it before a flow starts, in one process of it. The engine leaves them: it goes on before
+    them, and where a state is not written again before the next crash it takes the old one for a
+    snapshot of its own, which holds events that are then read a second time. Raises
+    RecoveryError.
+    """
+    parts = sorted(folder.glob("part-*.sqlite3"))
+    epoch = _last_start(parts).goes_on_at
+    dropped = 0
+    for part in parts:
+        with _open(part, "rw") as store:
+            dropped += store.execute("DELETE FROM snaps WHERE snap_epoch >= ?", (epoch,)).rowcount
+    return dropped
+
+
 def collect(folder: Path) -> int:
     """Drop what no restart will read; gives the number of records.
 
@@ -141,7 +159,9 @@ def _open(part: Path, mode: str) -> Generator[sqlite3.Connection]:
     """A file of the store; what SQLite says becomes words."""
     try:
         address = f"{part.absolute().as_uri()}?mode={mode}"
-        with closing(sqlite3.connect(address, uri=True, isolation_level=None, timeout=1)) as store:
+        with closing(
+            sqlite3.connect(address, uri=True, isolation_level=None, timeout=_PATIENCE_S)
+        ) as store:
             yield store
     except sqlite3.Error as error:
         raise RecoveryError(f"{part} cannot be read as a recovery store: {error}") from error

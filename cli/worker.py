@@ -92,7 +92,9 @@ def run(settings: "Settings", *, workers: int, process_id: int, addresses: str |
     monitor = flow(pulse, workers * (len(addresses.split(";")) if addresses else 1))
     with ExitStack() as stack:
         if settings.recovery_dir is not None:
-            stack.enter_context(fitting(settings.recovery_dir, Layout(**layout(settings))))
+            stack.enter_context(
+                fitting(settings.recovery_dir, Layout(**layout(settings)), is_first=process_id == 0)
+            )
             recovery = RecoveryConfig(settings.recovery_dir, backup_interval=timedelta(0))
             if pulse is not None:
                 stack.enter_context(watched(pulse, any_waits, settings.recovery_dir, process_id))

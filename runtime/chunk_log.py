@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import xxhash
 
-from domain.errors import RecoveryError
+from domain.errors import RecoveryError, ServerError
 
 VERSION = 1
 CHUNK = 16_384
@@ -30,6 +30,8 @@ _SLACK = 2 * SEGMENT
 _ENTRY = np.dtype([("segment", "u4"), ("size", "u4"), ("at", "u8"), ("digest", "u8", (2,))])
 _NOTHING = np.empty(0, _ENTRY)
 _SUFFIX = ".chunks"
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 _syncing = ThreadPoolExecutor(1, "chunk-sync")
 
@@ -70,9 +72,14 @@ class ChunkLog:
                 self._added[name] = np.concatenate([self._move(old, leaving), more])
             self._finish(leaving)
         except OSError as error:
-            room = " (free some room: nothing is lost)" if error.errno == errno.ENOSPC else ""
             why = error.strerror or error
-            raise RecoveryError(f"cannot write the state to {self._folder}: {why}{room}") from error
+            if error.errno in _FULL:
+                # Waited for, as every other full disk is: with room the next start goes on.
+                raise ServerError(
+                    "no room is left on the disk of the recovery folder "
+                    f"({self._folder}: {why}); free some: nothing is lost"
+                ) from error
+            raise RecoveryError(f"cannot write the state to {self._folder}: {why}") from error
         return (
             VERSION,
             {name: entries.tobytes() for name, entries in self._arrays.items()},

@@ -1,6 +1,7 @@
 """Snapshots are shown, cleared of what nobody will read, and refused where they do not fit."""
 
 import json
+import pickle
 import sqlite3
 from contextlib import closing
 from datetime import timedelta
@@ -13,7 +14,7 @@ from bytewax.testing import TestingSink, TestingSource, run_main
 
 from cli.recovery import prepare_recovery
 from cli.recovery_layout import LAYOUT_FILE, Layout, check_layout, fitting, read_layout
-from cli.recovery_store import collect, read_store
+from cli.recovery_store import collect, forget_unfinished, read_store
 from domain.errors import RecoveryError, ServerError
 
 FIT = Layout(flow="monitor", groups=16, partitions={"orders": 4}, snapshots={"orders": 2})
@@ -72,6 +73,26 @@ def test_what_no_restart_reads_is_dropped_and_the_rest_is_found_again(folder):
     assert collect(folder) == 0
     run(folder, [*ITEMS, ("a", 10), ("b", 7)], seen)
     assert seen == [("a", 13), ("b", 7)]
+
+
+def test_a_snapshot_of_an_epoch_that_was_never_finished_is_not_taken_later(folder):
+    """Killed twice in a row, the second time before the state was written again."""
+    run(folder, [("a", 1)], [])
+    unfinished = read_store(folder).resume_epoch
+    with closing(sqlite3.connect(folder / "part-0.sqlite3")) as store, store:
+        [(step,)] = store.execute("SELECT DISTINCT step_id FROM snaps WHERE step_id LIKE '%.add.%'")
+        store.execute(
+            "INSERT INTO snaps (step_id, state_key, snap_epoch, ser_change) VALUES (?, 'a', ?, ?)",
+            (step, unfinished, pickle.dumps(111)),
+        )
+    seen = []
+
+    assert forget_unfinished(folder) >= 1
+    run(folder, [("a", 1), ("b", 1), ("b", 1)], [])
+    run(folder, [("a", 1), ("b", 1), ("b", 1), ("a", 1)], seen)
+
+    assert seen == [("a", 2)]
+    assert forget_unfinished(folder) == 0
 
 
 def test_a_store_in_use_is_left_alone(folder):

@@ -6,7 +6,7 @@ import os
 import numpy as np
 import pytest
 
-from domain.errors import RecoveryError
+from domain.errors import RecoveryError, ServerError
 from runtime import chunk_log
 from runtime.chunk_log import CHUNK, SEGMENT, SNAPSHOTS_KEPT, ChunkLog
 
@@ -128,7 +128,9 @@ def test_a_full_disk_is_told_in_words(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(chunk_log.os, "write", full)
-    with pytest.raises(RecoveryError, match=r"cannot write the state to .*free some room"):
+    with pytest.raises(
+        ServerError, match=r"no room is left on the disk of the recovery folder .*free some"
+    ):
         ChunkLog(tmp_path / "k").save({"rows": rows(10)}, {}, fresh=False)
 
 
