@@ -17,6 +17,7 @@ from dataflows.graph import monitor_graph
 from domain.batch import Batch
 from domain.instants import SECOND
 from domain.vocabulary import Topic
+from operators.increments import OpenIncrements
 from operators.market.logic import MarketSettings
 from operators.orders.logic import OrderSettings
 from operators.warm import warm_kernels
@@ -60,12 +61,14 @@ def snapshot(orders: int = 10_000, fills: int = 20, ticks_per_s: int = 40_000) -
     }
 
 
-def filled(load: Load, fills: int, ticks_per_s: float) -> tuple[Stages, int]:
+def filled(
+    load: Load, fills: int, ticks_per_s: float, increments: OpenIncrements | None = None
+) -> tuple[Stages, int]:
     """The stages after a minute: every order accepted, then filled `fills` times.
 
     And the most bytes that names took: they are trimmed once a minute.
     """
-    stages, feeder = Stages(load), Feeder(load)
+    stages, feeder = Stages(load, increments), Feeder(load)
     names = 0
     rng = np.random.default_rng(2)
     everyone = np.arange(load.n_orders)

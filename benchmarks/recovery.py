@@ -24,9 +24,11 @@ import redis
 from benchmarks import inprocess
 from benchmarks.bus_load import Plan, order_id
 from benchmarks.deployed import deployed
+from benchmarks.live_load import START_NS as LOAD_START_NS
 from benchmarks.live_load import Load
 from benchmarks.memory import filled
 from benchmarks.report import apart, note, parser, show
+from benchmarks.stages import Feeder, Stages
 from benchmarks.stored_day import END_S, START_NS, is_done, store_day
 from bus.clock import ClockWriter
 from bus.publish import publish
@@ -35,6 +37,7 @@ from cli.recovery_store import read_store
 from domain.instants import SECOND, format_rfc3339
 from domain.topics import status_key
 from operators.warm import warm_kernels
+from runtime.chunk_log import chunk_logs
 
 EPOCH_S = 5.0
 EPOCHS_S = (1.0, 5.0, 20.0)
@@ -45,27 +48,49 @@ _WRITE = (
 
 
 def snapshots(orders: int, fills: int, ticks_per_s: int, times: int) -> dict[str, Any]:
-    """Seconds and bytes of a snapshot, taken and stored by hand."""
+    """Seconds and bytes of snapshots an epoch apart, taken and stored by hand."""
     warm_kernels()
-    stages, _ = filled(Load(orders), fills, ticks_per_s)
+    load = Load(orders)
     seconds: list[float] = []
-    size = 0
+    sizes: list[int] = []
     with TemporaryDirectory(prefix="bench-") as name:
-        prepare_recovery(Path(name))
-        with closing(sqlite3.connect(Path(name) / "part-0.sqlite3", isolation_level=None)) as store:
+        folder = Path(name)
+        prepare_recovery(folder)
+        stages, _ = filled(load, fills, ticks_per_s, chunk_logs(folder / "state"))
+        with closing(sqlite3.connect(folder / "part-0.sqlite3", isolation_level=None)) as store:
+            feeder = Feeder(load)
             for epoch in range(times + 1):
+                before = _on_disk(folder)
                 began = time.perf_counter()
-                size = _take(stages, store, epoch)
+                kept = _take(stages, store, epoch)
                 seconds.append(time.perf_counter() - began)
+                sizes.append(kept + _on_disk(folder) - before)
+                _trade(stages, feeder, load, epoch * EPOCH_S, ticks_per_s)
     middle = statistics.median(seconds[1:])
     return {
         "snapshot_s": round(middle, 4),
         "snapshot_share": round(middle / EPOCH_S, 4),
-        "snapshot_mb": round(size / 1e6, 2),
+        "snapshot_mb": round(statistics.median(sizes[1:]) / 1e6, 2),
+        "snapshot_mb_first": round(sizes[0] / 1e6, 2),
     }
 
 
-def _take(stages: Any, store: sqlite3.Connection, epoch: int) -> int:
+def _trade(stages: Stages, feeder: Feeder, load: Load, first_s: float, per_s: float) -> None:
+    """An epoch's market and fills, a tenth of a second at a time."""
+    for tenth in range(round(10 * EPOCH_S)):
+        at_s = first_s + tenth / 10
+        until = LOAD_START_NS + round((at_s + 0.1) * SECOND)
+        traded, _ = load.traded(at_s, at_s + 0.1, per_s / 4)
+        stages.push(feeder.market(load.market(at_s, at_s + 0.1, per_s), until))
+        stages.push(feeder.orders(traded, until))
+
+
+def _on_disk(folder: Path) -> int:
+    return sum(f.stat().st_size for f in folder.rglob("*.chunks"))
+
+
+def _take(stages: Stages, store: sqlite3.Connection, epoch: int) -> int:
+    """Store a snapshot as the engine does; gives the bytes that went into its store."""
     size = 0
     store.execute("BEGIN")
     for step, logics in (("market", stages.market), ("orders", stages.orders)):
@@ -109,7 +134,7 @@ def restart(orders: int, seconds: float) -> dict[str, Any]:
             epoch = read_store(folder).resume_epoch
             _wait(lambda: read_store(folder).resume_epoch > epoch + 1)
             first.kill()
-            kept = {step.step: step.bytes for step in read_store(folder).steps}
+            kept = read_store(folder).bytes + _on_disk(folder)
             fill = {
                 "type": "order_filled", "order_id": order_id(7), "symbol": "S007", "side": "BUY",
                 "exec_id": "AFTER", "last_qty": 7.0, "last_px": 100.0,
@@ -127,7 +152,7 @@ def restart(orders: int, seconds: float) -> dict[str, Any]:
                 "restart_s": round(time.monotonic() - began, 2),
                 "restart_ready_s": round(ready_s, 2),
                 "restart_orders": orders,
-                "restart_snapshot_mb": round(sum(kept.values()) / 1e6, 1),
+                "restart_store_mb": round(kept / 1e6, 1),
             }
 
 

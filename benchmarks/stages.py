@@ -10,6 +10,7 @@ import numpy as np
 from benchmarks.live_load import Load, Rows
 from domain.batch import Batch, Input
 from domain.vocabulary import Topic
+from operators.increments import OpenIncrements
 from operators.market.logic import MarketLogic, MarketSettings
 from operators.orders.group import OrderSettings
 from operators.orders.logic import OrderLogic
@@ -28,10 +29,12 @@ _OF_ORDERS = (*_ARENAS, "order_table", "exec_table", "names", "tracked", "follow
 class Stages:
     """The logic of every key group, without the engine."""
 
-    def __init__(self, load: Load) -> None:
-        self.market_settings = MarketSettings(INPUTS, groups=load.groups)
+    def __init__(self, load: Load, increments: OpenIncrements | None = None) -> None:
+        self.market_settings = MarketSettings(INPUTS, groups=load.groups, increments=increments)
         self.fed = groups_fed(INPUTS, load.groups)
-        self.order_settings = OrderSettings(groups=load.groups, references=load.references)
+        self.order_settings = OrderSettings(
+            groups=load.groups, references=load.references, increments=increments
+        )
         self.market: dict[str, MarketLogic] = {}
         self.orders: dict[str, OrderLogic] = {}
 

@@ -10,6 +10,7 @@ command: `--die-at POINT:N` kills the process (SIGKILL) the N-th time it comes t
 - `updates.flushed`, `status.flushed`, `history.flushed`: when that flush has returned, before
   any snapshot of the epoch is stored.
 - `snapshot`: between two states of one epoch, when N of them have been taken.
+- `chunks`: when half of a state's changed chunks are written.
 - `store`: while the engine writes the snapshots of an epoch into the recovery store, found by
   its log file that grows.
 """
@@ -30,6 +31,7 @@ WRITERS = {"updates": "bus_writer", "status": "status_sink", "history": "history
 POINTS = (
     *(f"{name}.{what}" for name in WRITERS for what in ("flush", "flushed")),
     "snapshot",
+    "chunks",
     "store",
 )
 _HOLD_S = 3.0
@@ -66,6 +68,8 @@ def arm(point: str, number: int, recovery: Path) -> None:
         _die_flushed(WRITERS[name], countdown)
     elif point == "snapshot":
         _die_between_states(countdown)
+    elif point == "chunks":
+        _die_in_chunks(countdown)
     else:
         _die_while_storing(recovery, number)
 
@@ -171,6 +175,22 @@ def _die_between_states(countdown: Countdown) -> None:
             return state
 
         owner.snapshot = snapshot
+
+
+def _die_in_chunks(countdown: Countdown) -> None:
+    from runtime.chunk_log import ChunkLog
+
+    append = ChunkLog._append
+
+    def appends(self: Any, entries: Any, data: memoryview) -> None:
+        if not countdown.reached():
+            append(self, entries, data)
+            return
+        assert self._file is not None
+        os.write(self._file, data[: len(data) // 2])
+        die()
+
+    ChunkLog._append = appends
 
 
 def _die_while_storing(recovery: Path, number: int) -> None:

@@ -16,10 +16,7 @@ from tests.faults.replay.rig import RANDOM, Kill
 LONG = OUTAGE_S >= 30
 ROUNDS = range(8 if LONG else 1)
 HISTORY = ("history.flush", "history.flushed")
-
-
-def of_monitor(point):
-    return point not in HISTORY
+OF_MONITOR = [point for point in POINTS if point not in HISTORY]
 
 
 def kills(unit, points, count, dice):
@@ -27,7 +24,7 @@ def kills(unit, points, count, dice):
     found = []
     for number in range(count):
         point = RANDOM if number % 2 == 0 else points[number // 2 % len(points)]
-        most = 60 if point == "snapshot" else 4 if point == "store" else 2
+        most = {"snapshot": 60, "chunks": 200, "store": 4}.get(point, 2)
         found.append(Kill(unit, point, dice.randint(1, most)))
     return found
 
@@ -36,7 +33,7 @@ def kills(unit, points, count, dice):
 @pytest.mark.parametrize("seed", ROUNDS)
 def test_one_process_is_killed_and_every_row_is_there_once(stage, said, undisturbed, seed):
     dice = random.Random(seed)
-    points = dice.sample([p for p in POINTS if of_monitor(p)], 6)
+    points = dice.sample(OF_MONITOR, len(OF_MONITOR))
     planned = kills("worker", points, 12 if LONG else 4, dice)
     planned += kills("history", [*HISTORY, "store", "snapshot"], 8 if LONG else 2, dice)
     one = stage(dice=dice)
@@ -54,7 +51,7 @@ def test_clusters_of_changing_size_are_killed_and_every_row_is_there_once(
     stage, said, undisturbed, seed
 ):
     dice = random.Random(100 + seed)
-    points = dice.sample([p for p in POINTS if of_monitor(p)], 6)
+    points = dice.sample(OF_MONITOR, len(OF_MONITOR))
     planned = kills("worker", points, 12 if LONG else 2, dice)
     sizes = [1, 3, 2] if not LONG else [3] * 8 + [1, 3, 2, 16, 3]
     cluster = stage(dice=dice, sizes=deque(sizes[: len(planned) + 1]))
