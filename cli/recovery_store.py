@@ -49,7 +49,7 @@ class Store:
     flow: str | None
     parts: int
     bytes: int
-    """On disk, logs included."""
+    """On disk, logs and the state beside the snapshots included."""
     unused: int
     """Bytes of pages that hold nothing."""
     resume_epoch: int
@@ -65,7 +65,8 @@ def read_store(folder: Path) -> Store:
     """Look at a store, also while a flow runs on it. Raises RecoveryError."""
     layout = read_layout(folder)
     steps: dict[str, tuple[int, int]] = {}
-    size = unused = 0
+    size = sum(file.stat().st_size for file in folder.glob("state/*/*.chunks"))
+    unused = 0
     written: str | None = None
     parts = sorted(folder.glob("part-*.sqlite3"))
     for part in parts:

@@ -128,6 +128,25 @@ def test_statuses_are_given_again_on_request(tape, lab, desk):
     assert venues.start.tolist() == [0, 1]
 
 
+@pytest.mark.xfail(strict=True, reason="the state does not keep whether the last row restated")
+def test_a_status_that_is_given_again_is_the_last_one_to_the_letter(tape, lab, desk):
+    tape.quote(-1, 9.9, 10.1)
+    tape.accept(0, 100)
+    tape.fill(1, 10, 10.0, "e1")
+    tape.say("fill_busted", 2, exec_ref_id="e1")
+    tape.quote(3, 9.9, 10.1)
+    desk.push(*(b for b in tape.batches() if not b.ended))
+    desk.push(*(Batch(i, watermark=lab.T0 + 3 * SECOND) for i in range(4)))
+    last = lab.last_status(desk.rows)
+    count = len(desk.rows)
+
+    desk.push(control(lab.T0 + 4 * SECOND, {"type": "status_republish_requested", "by": "x"}))
+
+    (again,) = [row for rows in desk.rows[count:] for row in rows.status]
+    assert last["restated"] == 1
+    assert again["restated"] == last["restated"]
+
+
 def executions(desk):
     return [row for rows in desk.rows for row in rows.executed]
 

@@ -116,6 +116,26 @@ def test_updates_of_one_order_at_once_become_one(store, shared_server, status_ro
     assert store.xlen(FEED) <= 3
 
 
+def test_the_first_of_equal_rows_stays_whether_it_was_sent_already_or_not(
+    store, shared_server, status_row
+):
+    """A status that is asked for again is no newer than the row it repeats."""
+    found = []
+    for wait in (True, False):
+        store.flushall()
+        part = writer(shared_server, conflate_ms=0 if wait else 60_000)
+        part.write_batch([status_row("B")])
+        part.snapshot()
+        part.write_batch([status_row("B", events=2), status_row("A", restated=1)])
+        if wait:
+            part.snapshot()
+        part.write_batch([status_row("A", restated=0)])
+        part.snapshot()
+        found.append(body(store)["restated"])
+
+    assert found == [True, True]
+
+
 def test_open_orders_are_ranked_by_attention_for_all_and_for_their_desk(
     store, shared_server, status_row
 ):
