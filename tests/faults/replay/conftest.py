@@ -10,8 +10,9 @@ import pytest
 
 from runtime.history_server import EmbeddedPostgres
 from runtime.servers import EmbeddedServer
+from tests.faults.replay.buses import BUSES
 from tests.faults.replay.outcome import Outcome
-from tests.faults.replay.rig import BUSES, Stage
+from tests.faults.replay.rig import Stage
 from tests.faults.replay.script import Said, replay
 
 MESSAGES = 4_000
@@ -25,7 +26,7 @@ def said() -> list[Said]:
 
 @pytest.fixture(scope="session", params=BUSES)
 def bus_kind(request: Any) -> str:
-    """Name of the bus in `rig.BUSES`."""
+    """Name of the bus in `buses.BUSES`."""
     return request.param
 
 

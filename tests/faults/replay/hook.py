@@ -34,6 +34,7 @@ POINTS = (
     "chunks",
     "store",
 )
+_WATCH = Path(__file__).with_name("watch.py")
 _HOLD_S = 3.0
 """Longest that anything is held back for a flush."""
 
@@ -196,32 +197,8 @@ def _die_in_chunks(countdown: Countdown) -> None:
 def _die_while_storing(recovery: Path, number: int) -> None:
     """A process of its own watches: this one may be busy inside the engine."""
     subprocess.Popen(
-        [sys.executable, "-S", "-c", _WATCH, str(recovery), str(number), str(os.getpid())]
+        [sys.executable, "-S", str(_WATCH), str(recovery), str(number), str(os.getpid())]
     )
-
-
-_WATCH = """
-import os, signal, sys, time
-folder, number, pid = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-def logs():
-    found = []
-    for name in os.listdir(folder):
-        if name.endswith("-wal"):
-            try:
-                about = os.stat(os.path.join(folder, name))
-            except OSError:
-                continue
-            found.append((name, about.st_size, about.st_mtime_ns))
-    return found
-while number and os.getppid() == pid:
-    before = logs()
-    while logs() == before and os.getppid() == pid:
-        time.sleep(0.0002)
-    number -= 1
-    time.sleep(0.01 if number else 0)
-if os.getppid() == pid:
-    os.kill(pid, signal.SIGKILL)
-"""
 
 
 def main(argv: Sequence[str]) -> None:

@@ -1,7 +1,7 @@
 """Servers, supervised processes and a replay that runs through them while it is disturbed.
 
 The processes are kept running by the supervisor of `execmon up`, with short pauses. Another bus
-is tried by giving `Stage` another way to start its server.
+is tried by a line in `buses.py`.
 """
 
 import random
@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import psycopg
@@ -33,6 +32,7 @@ from runtime.supervise import Supervisor
 from runtime.unit import Policy, State
 from runtime.units import Processes
 from sinks.history.migrate import migrate
+from tests.faults.replay.buses import BusServer
 from tests.faults.replay.outcome import Outcome, outcome
 from tests.faults.replay.script import LAST, Said, Teller
 
@@ -41,24 +41,6 @@ PATIENCE_S = 240.0
 _MOST_IDLE_S = 1.0
 """How long to wait for rows of a slice before the next one is told."""
 EPOCH_S = 0.3
-
-
-class BusServer(Protocol):
-    """A server with a bus that a test may take away and bring back."""
-
-    @property
-    def url(self) -> str: ...
-    @property
-    def pid(self) -> int: ...
-    def kill(self) -> None: ...
-    def restart(self) -> None: ...
-    def __enter__(self) -> Any: ...
-    def __exit__(self, *_: object) -> None: ...
-
-
-BUSES: dict[str, Callable[[], BusServer]] = {
-    "redis": lambda: EmbeddedServer("bus", durable=True),
-}
 
 
 @dataclass(frozen=True, slots=True)
