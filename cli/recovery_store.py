@@ -71,7 +71,7 @@ def read_store(folder: Path) -> Store:
     parts = sorted(folder.glob("part-*.sqlite3"))
     for part in parts:
         size += sum(f.stat().st_size for f in folder.glob(f"{part.name}*"))
-        with _open(part, "ro") as store:
+        with _open(part) as store:
             unused += _number(store, "PRAGMA freelist_count") * _number(store, "PRAGMA page_size")
             newest = store.execute("SELECT max(created_at) FROM snaps").fetchone()[0]
             written = max(filter(None, (written, newest)), default=None)
@@ -99,7 +99,7 @@ def _last_start(parts: Sequence[Path]) -> _Start:
     starts: list[tuple[int, int, int]] = []
     fronts: list[tuple[int, int]] = []
     for part in parts:
-        with _open(part, "ro") as store:
+        with _open(part) as store:
             starts += store.execute("SELECT ex_num, worker_count, resume_epoch FROM exs").fetchall()
             fronts += store.execute("SELECT ex_num, worker_frontier FROM fronts").fetchall()
     if not starts:
@@ -121,7 +121,7 @@ def forget_unfinished(folder: Path) -> int:
     epoch = _last_start(parts).goes_on_at
     dropped = 0
     for part in parts:
-        with _open(part, "rw") as store:
+        with _open(part) as store:
             dropped += store.execute("DELETE FROM snaps WHERE snap_epoch >= ?", (epoch,)).rowcount
     return dropped
 
@@ -135,7 +135,7 @@ def collect(folder: Path) -> int:
     parts = sorted(folder.glob("part-*.sqlite3"))
     epoch = _last_start(parts).goes_on_at
     for part in parts:
-        with _open(part, "rw") as store:
+        with _open(part) as store:
             try:
                 # Refused while anybody else has the file open.
                 store.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -156,10 +156,14 @@ def collect(folder: Path) -> int:
 
 
 @contextmanager
-def _open(part: Path, mode: str) -> Generator[sqlite3.Connection]:
-    """A file of the store; what SQLite says becomes words."""
+def _open(part: Path) -> Generator[sqlite3.Connection]:
+    """A file of the store; what SQLite says becomes words.
+
+    Not read-only, even for a look: after a crash whoever comes first has to read SQLite's log
+    into the file.
+    """
     try:
-        address = f"{part.absolute().as_uri()}?mode={mode}"
+        address = f"{part.absolute().as_uri()}?mode=rw"
         with closing(
             sqlite3.connect(address, uri=True, isolation_level=None, timeout=_PATIENCE_S)
         ) as store:

@@ -106,6 +106,23 @@ def test_a_store_in_use_is_left_alone(folder):
             collect(folder)
 
 
+def test_a_store_is_read_as_a_crash_left_it(folder, tmp_path):
+    run(folder, ITEMS, [])
+    whole = read_store(folder)
+    left = tmp_path / "left"
+    left.mkdir()
+    with closing(sqlite3.connect(folder / "part-0.sqlite3")) as writer, writer:
+        writer.execute("UPDATE exs SET created_at = 'later'")
+        writer.commit()
+        # What is only in the log, without the index of it that the dead process shared.
+        for name in ("part-0.sqlite3", "part-0.sqlite3-wal"):
+            (left / name).write_bytes((folder / name).read_bytes())
+        assert (left / "part-0.sqlite3-wal").stat().st_size > 0
+
+    assert read_store(left).steps == whole.steps
+    assert forget_unfinished(left) == 0
+
+
 def test_a_file_that_is_no_store_is_said(folder):
     (folder / "part-0.sqlite3").write_text("no database at all, whatever its name says")
 
