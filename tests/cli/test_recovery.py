@@ -59,6 +59,20 @@ def test_a_file_that_is_no_store_is_said(tmp_path, monkeypatch):
         prepare_recovery(tmp_path)
 
 
+def test_who_is_killed_while_making_a_store_leaves_none(tmp_path, monkeypatch):
+    def die(part):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("cli.recovery._widen_pages", die)
+        prepare_recovery(tmp_path)
+    assert not list(tmp_path.glob("*.sqlite3"))
+
+    prepare_recovery(tmp_path)
+
+    test_snapshots_are_written_in_large_pages(tmp_path)
+
+
 def test_a_recovery_folder_that_cannot_be_made_is_said(tmp_path):
     (tmp_path / "file").write_text("")
 

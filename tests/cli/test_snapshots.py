@@ -114,9 +114,10 @@ def test_a_store_is_read_as_a_crash_left_it(folder, tmp_path):
     with closing(sqlite3.connect(folder / "part-0.sqlite3")) as writer, writer:
         writer.execute("UPDATE exs SET created_at = 'later'")
         writer.commit()
-        # What is only in the log, without the index of it that the dead process shared.
+        # What is only in the log, beside an index of it that the dead process had half written.
         for name in ("part-0.sqlite3", "part-0.sqlite3-wal"):
             (left / name).write_bytes((folder / name).read_bytes())
+        (left / "part-0.sqlite3-shm").write_bytes(bytes(32_768))
         assert (left / "part-0.sqlite3-wal").stat().st_size > 0
 
     assert read_store(left).steps == whole.steps
