@@ -9,6 +9,8 @@ from bus.pulsar.positions import BEGINNING, WHOLE, Rank
 from domain.errors import BusDown, BusError
 from domain.vocabulary import Topic
 
+_NOBODYS = ("pulsar.", "reader-")
+"""Cursors of the broker itself, and of readers without a subscription."""
 _NOT_FOUND = 404
 _CONFLICT = frozenset({409, 412})
 _REFUSES_US = frozenset({401, 403})
@@ -23,7 +25,7 @@ class Ledgers:
     end: Rank
     """The newest entry; entry −1 of a ledger that is still empty."""
     done: dict[str, Rank]
-    """Up to where each subscription has acknowledged, by its name."""
+    """Up to where each durable subscription has acknowledged, by its name."""
 
 
 class Admin:
@@ -121,7 +123,11 @@ class Admin:
             for ledger in (int(each["ledgerId"]),)
         )
         cursors = stats.get("cursors") or {}
-        done = {name: _rank(cursor["markDeletePosition"]) for name, cursor in cursors.items()}
+        done = {
+            name: _rank(cursor["markDeletePosition"])
+            for name, cursor in cursors.items()
+            if not name.startswith(_NOBODYS)
+        }
         return Ledgers(entries, end, done)
 
     def close(self) -> None:
