@@ -34,14 +34,25 @@ _MAIN = "org.apache.pulsar.PulsarStandaloneStarter"
 class PulsarServer:
     """One broker in a private folder, which goes with it. Use as a context manager.
 
-    `more` are lines of its configuration; with a `token` it is asked for its health by that.
+    `more` are lines of its configuration; with a `token` it is asked for its health by that,
+    with `tls` it listens for TLS too.
     """
 
     def __init__(
-        self, *, more: Mapping[str, str] | None = None, token: str = "", start_s: float = 120.0
+        self,
+        *,
+        more: Mapping[str, str] | None = None,
+        token: str = "",
+        tls: bool = False,
+        start_s: float = 120.0,
     ) -> None:
-        self.port, self.admin_port = _free_ports(2)
+        self.port, self.admin_port, tls_port, tls_admin_port = _free_ports(4)
+        self.tls_url = f"pulsar+ssl://127.0.0.1:{tls_port}"
+        self.tls_admin_url = f"https://127.0.0.1:{tls_admin_port}"
         self._more = dict(more or {})
+        if tls:
+            self._more["brokerServicePortTls"] = str(tls_port)
+            self._more["webServicePortTls"] = str(tls_admin_port)
         self._token = token
         self._start_s = start_s
         self._process: subprocess.Popen[bytes] | None = None

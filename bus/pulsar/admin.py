@@ -1,5 +1,6 @@
 """Pulsar's admin REST interface: topics, policies, what a partition holds."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -151,10 +152,13 @@ def _client(access: Access, timeout_s: float) -> Any:
 
 
 def _reason(answer: Any) -> str:
+    """The server's words; behind a defect of its own it tells its whole stack."""
     try:
-        return str(answer.json()["reason"])
+        text = str(answer.json()["reason"])
     except (ValueError, KeyError, TypeError):
         return str(answer.reason_phrase)
+    found = re.search(r"Message: (.+)", text)
+    return found.group(1) if found else text.strip().partition("\n")[0]
 
 
 def _rank(text: str) -> Rank:

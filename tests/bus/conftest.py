@@ -7,6 +7,7 @@ import pytest
 from bus.base import Bus
 from bus.connect import open_bus
 from bus.redis_streams import RedisBus
+from domain.errors import ServerError
 from domain.vocabulary import Topic
 from runtime.pulsar_server import PulsarServer
 from runtime.servers import EmbeddedServer
@@ -35,13 +36,22 @@ def own_server(request) -> Iterator[OwnRedis | OwnPulsar]:
         with OwnRedis("bus", durable=True) as server:
             yield server
         return
-    broker = request.getfixturevalue("pulsar_server")
+    yield from _own_pulsar(request.getfixturevalue("pulsar_server"))
+
+
+@pytest.fixture
+def own_pulsar(pulsar_server) -> Iterator[OwnPulsar]:
+    """A namespace of a broker that the test may kill."""
+    yield from _own_pulsar(pulsar_server)
+
+
+def _own_pulsar(broker) -> Iterator[OwnPulsar]:
     if not isinstance(broker, PulsarServer):
         pytest.skip("the Pulsar that is given is not ours to kill")
     yield OwnPulsar(broker)
     try:
         assert broker.pid
-    except Exception:
+    except ServerError:
         broker.restart()
 
 

@@ -18,7 +18,7 @@ from bus.pulsar import layout
 from domain.errors import BusDown, BusError
 from domain.vocabulary import Topic
 from runtime.pulsar_server import PulsarServer
-from tests.pulsar_broker import Entry, again, missing, open_pulsar
+from tests.pulsar_broker import Entry, again, missing
 
 ORDERS0 = (Topic.ORDERS, 0)
 LAYOUT = dict.fromkeys(Topic, 2)
@@ -94,7 +94,11 @@ def test_half_a_batch_is_not_acknowledged(pulsar_bus):
 
     reader.acknowledge(ORDERS0, positions[1])
 
-    wait_until(lambda: backlog(pulsar_bus, "desk") == 4)
+    # The broker counts entries: the batch is one.
+    assert backlog(pulsar_bus, "desk") == 2
+    wait_until(lambda: backlog(pulsar_bus, "desk") == 1)
+    time.sleep(0.2)
+    assert backlog(pulsar_bus, "desk") == 1
     reader.close()
 
 
@@ -123,11 +127,10 @@ def test_a_message_that_comes_again_after_an_outage_is_stored_once(pulsar_bus, m
     monkeypatch.setattr(producers, "_first_failure", kept)
     assert bodies(pulsar_bus) == list(range(50))
 
-    positions = pulsar_bus.append(messages)
+    positions = pulsar_bus.append([*messages, *numbered(50, 51)])
 
-    assert positions == [START] * 50
-    pulsar_bus.append(numbered(50))
-    assert bodies(pulsar_bus) == list(range(51))
+    assert positions[:50] == [START] * 50
+    assert bodies(pulsar_bus) == list(range(52))
 
 
 def test_nothing_is_lost_where_others_wrote_between_two_attempts(pulsar_bus, monkeypatch):
@@ -190,8 +193,13 @@ def test_faults_of_a_namespace_are_named_with_the_way_out(bare_pulsar):
 
     found = " | ".join(layout.faults(admin, {Topic.ORDERS: 3, Topic.ROUTES: 2}, 8))
 
-    for words in ("16 groups, the setting says 8", "orders has 2 partitions, the setting says 3",
-                  "topic routes is missing", "deduplication is off", "retention is off"):  # fmt: skip
+    for words in (
+        "16 groups, the setting says 8",
+        "orders has 2 partitions, the setting says 3",
+        "topic routes is missing",
+        "deduplication is off",
+        "retention is off",
+    ):
         assert words in found
 
 
@@ -294,9 +302,9 @@ def guarded(tmp_path_factory):
     (folder / "secret").write_bytes(SECRET.encode())
     token = jwt.encode({"sub": "admin"}, SECRET, "HS256")
     server = PulsarServer(
+        tls=True,
         token=token,
         more={
-            "brokerServicePortTls": "0", "webServicePortTls": "0",
             "tlsCertificateFilePath": str(certificate), "tlsKeyFilePath": str(key),
             "tlsTrustCertsFilePath": str(certificate),
             "authenticationEnabled": "true", "authorizationEnabled": "true",
@@ -308,7 +316,6 @@ def guarded(tmp_path_factory):
             "brokerClientAuthenticationParameters": f"token:{token}",
         },
     )  # fmt: skip
-    server.use_tls()
     with server:
         yield server, certificate, token
 
@@ -363,12 +370,13 @@ def test_a_wrong_token_is_a_refusal_that_does_not_show_it(guarded):
     entry = Entry(server.tls_admin_url, wrong, pulsar_tls_ca=certificate)
     bus = open_bus(f"{server.tls_url}/public/tls", entry)
 
-    for call in (lambda: bus.set_up(LAYOUT, 16), lambda: bus.append(numbered(1))):
-        with pytest.raises(BusError) as caught:
-            call()
-        assert not isinstance(caught.value, BusDown)
-        assert wrong not in str(caught.value)
-        assert "token" in str(caught.value)
+    with pytest.raises(BusError, match="does not let us in") as caught:
+        bus.set_up(LAYOUT, 16)
+    assert not isinstance(caught.value, BusDown)
+    with pytest.raises(BusError) as later:
+        bus.append(numbered(1))
+
+    assert wrong not in f"{caught.value} {later.value}"
     bus.close()
 
 

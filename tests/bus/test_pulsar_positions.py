@@ -101,7 +101,9 @@ def test_an_address_names_hosts_tenant_and_namespace():
     assert Access.of("pulsar://a").namespace == "public/default"
 
 
-@pytest.mark.parametrize("url", ["pulsar://", "pulsar://a/one", "pulsar://a/b/c/d", "pulsar://u:p@a"])
+@pytest.mark.parametrize(
+    "url", ["pulsar://", "pulsar://a/one", "pulsar://a/b/c/d", "pulsar://u:p@a"]
+)
 def test_an_address_that_cannot_be_read_says_what_it_should_be(url):
     with pytest.raises(BusError, match="HOST:PORT") as caught:
         Access.of(url)
