@@ -58,6 +58,8 @@ class Settings(BaseModel):
 
     bus_url: BusUrl = "embedded"
     """The bus: `embedded`, `redis://…`, `rediss://…`, `unix://…`, `pulsar://…`, `pulsar+ssl://…`."""
+    status_url: StatusUrl = "embedded"
+    """The status store: `embedded`, `redis://…`, `rediss://…` or `unix://…`."""
     pulsar_admin_url: AdminUrl = ""
     """A Pulsar's admin interface; unset, port 8080 of the bus's host, 8443 by TLS."""
     pulsar_token: Secret = ""
@@ -66,8 +68,6 @@ class Settings(BaseModel):
     """File that holds the token, read at every connection."""
     pulsar_tls_ca: Folder = None
     """Certificates of those who vouch for a Pulsar; unset, the usual authorities."""
-    status_url: StatusUrl = "embedded"
-    """The status store: `embedded`, `redis://…`, `rediss://…` or `unix://…`."""
     history_url: HistoryUrl = "embedded"
     """The history store: `embedded` or `postgresql://…`, with TimescaleDB or without."""
     history_dir: HistoryFolder = Field(default_factory=default_history_dir)
