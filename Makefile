@@ -6,9 +6,11 @@ PY := $(VENV)/bin/python
 STAMP := $(VENV)/.ready
 SECONDS_TO_RUN ?=
 JSON ?=
+BUS ?=
+DEMO = -m cli.main demo $(if $(SECONDS_TO_RUN),--seconds $(SECONDS_TO_RUN)) $(if $(JSON),--json)
 export UV_NO_PROGRESS = 1
 
-.PHONY: help setup demo test faults check format lint types contracts unit coverage bench schemas lock clean
+.PHONY: help setup demo pulsar test faults check format lint types contracts unit coverage bench schemas lock clean
 .DEFAULT_GOAL := help
 
 help: ## List the commands
@@ -20,8 +22,15 @@ $(STAMP): requirements.lock pyproject.toml deploy/setup.sh deploy/find-python.sh
 	@PYTHON="$(PYTHON)" sh deploy/setup.sh $(VENV)
 	@touch $(STAMP)
 
-demo: $(STAMP) ## Watch a simulated desk trade (SECONDS_TO_RUN=20 ends by itself, JSON=1 for a JSON summary)
-	@$(PY) -m cli.main demo $(if $(SECONDS_TO_RUN),--seconds $(SECONDS_TO_RUN)) $(if $(JSON),--json)
+demo: $(STAMP) ## Watch a simulated desk trade (SECONDS_TO_RUN=20 ends by itself, JSON=1 for a JSON summary, BUS=pulsar on a Pulsar)
+ifeq ($(BUS),pulsar)
+	@$(PY) -m runtime.pulsar_server -- sh -c 'exec $(PY) $(DEMO) --bus-url "$$EXECMON_BUS_URL"'
+else
+	@$(PY) $(DEMO)
+endif
+
+pulsar: $(STAMP) ## Run a Pulsar broker on loopback until Ctrl-C (needs Java and Maven)
+	@$(PY) -m runtime.pulsar_server
 
 test: $(STAMP) ## Run every test
 	@$(PY) -m pytest

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from bus.pulsar.access import PulsarSettings
+
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -43,6 +45,8 @@ class ApiConfig:
 
     status_url: str
     bus_url: str = ""
+    bus_access: PulsarSettings | None = None
+    """How a Pulsar lets us in."""
     history_url: str = ""
     """The history store; without one, what needs it answers 503."""
     host: str = "127.0.0.1"

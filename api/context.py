@@ -53,6 +53,10 @@ class Context:
             yield connection
 
 
+def _bus(config: ApiConfig) -> Bus:
+    return open_bus(config.bus_url, config.bus_access, timeout_s=_TIMEOUT_S)
+
+
 @asynccontextmanager
 async def open_context(config: ApiConfig) -> AsyncGenerator[Context]:
     """Clients that connect when they are used, so a server that is away stops nothing else."""
@@ -64,7 +68,7 @@ async def open_context(config: ApiConfig) -> AsyncGenerator[Context]:
         health_check_interval=0,
     )
     pool = _pool(config.history_url) if config.history_url else None
-    bus = open_bus(config.bus_url, timeout_s=_TIMEOUT_S) if config.bus_url else None
+    bus = _bus(config) if config.bus_url else None
     try:
         if pool is not None:
             await pool.open(wait=False)

@@ -55,6 +55,14 @@ class Reader(Protocol):
         """
         ...
 
+    def acknowledge(self, place: Place, position: str) -> None:
+        """Say that all up to this position is done for good and never read again by this name.
+
+        A bus that counts what is left of each reader, or drops what all have done, goes by
+        it; others take no notice. Raises BusDown.
+        """
+        ...
+
     def close(self) -> None:
         """Drop the connection."""
         ...
@@ -91,8 +99,8 @@ class Bus(Protocol):
         """
         ...
 
-    def reader(self) -> Reader:
-        """A new reader."""
+    def reader(self, name: str | None = None) -> Reader:
+        """A new reader; a name under which the bus may keep what it acknowledged."""
         ...
 
     def read_back(self, place: Place, before: str | None, count: int) -> list[Stored]:
@@ -119,7 +127,10 @@ class Bus(Protocol):
         ...
 
     def trim(self, place: Place, position: str) -> int:
-        """Drop messages before this position, which stays; gives how many went."""
+        """Drop messages before this position, which stays; gives how many went.
+
+        None go at once where the bus drops by itself what was acknowledged.
+        """
         ...
 
     def take_clock(self, owner: str, kind: ClockKind, ttl_ms: int) -> str | None:

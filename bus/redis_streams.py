@@ -44,6 +44,9 @@ class RedisReader:
             answer = self._client.execute_command(*command)
         return {keys[key]: [_stored(entry) for entry in entries] for key, entries in answer or ()}
 
+    def acknowledge(self, place: Place, position: str) -> None:
+        """Nothing: a stream is trimmed by position and knows no readers."""
+
     def close(self) -> None:
         """Drop the connection."""
         self._client.close()
@@ -139,8 +142,9 @@ class RedisBus:
                 pipe.xadd(stream_key(message.topic, message.partition), fields)
             return _text(pipe.execute())
 
-    def reader(self) -> RedisReader:
-        """A new reader."""
+    def reader(self, name: str | None = None) -> RedisReader:
+        """A new reader; its name changes nothing."""
+        del name
         return RedisReader(self.url, self._shown_url, self._timeout_s)
 
     def read_back(self, place: Place, before: str | None, count: int) -> list[Stored]:

@@ -106,6 +106,7 @@ def config_of(settings: "Settings", servers: "Servers", history_url: str) -> "Ap
         product_version=product_version(),
         status_url=servers.status_url,
         bus_url=servers.bus_url,
+        bus_access=settings,
         history_url=history_url,
         host=settings.api_host,
         port=settings.api_port,

@@ -47,7 +47,9 @@ def _check(
             return Check(name, "ok", "embedded, not running now")
         url = address(running)
     if url.startswith("pulsar"):
-        return Check(name, "fail", "a Pulsar bus is not built yet", "use redis://… instead")
+        from cli.check_pulsar import check_pulsar
+
+        return check_pulsar(url, settings)
     try:
         with Redis.from_url(
             url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S

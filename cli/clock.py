@@ -34,7 +34,7 @@ def clock(
 
     settings = load_settings({"bus_url": url})
     set_up_logs(settings.log_level, settings.log_format)
-    bus: Bus = open_bus(bus_address(settings))
+    bus: Bus = open_bus(bus_address(settings), settings)
     try:
         lay_out(bus, settings)
         writer = ClockWriter(

@@ -119,7 +119,8 @@ def _bus(url: str | None) -> Generator["Bus"]:
     from cli.servers import bus_address
     from runtime.settings import load_settings
 
-    bus = open_bus(bus_address(load_settings({"bus_url": url})))
+    settings = load_settings({"bus_url": url})
+    bus = open_bus(bus_address(settings), settings)
     try:
         yield bus
     finally:

@@ -20,6 +20,9 @@ def demo(
         list[str] | None,
         typer.Option(metavar="KIND[:NAME=VALUE,…]", help="As for `execmon simulate`."),
     ] = None,
+    bus_url: Annotated[
+        str | None, typer.Option(help="An empty bus to trade on; one of its own if absent.")
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the summary as one JSON object.")
     ] = False,
@@ -30,9 +33,11 @@ def demo(
     Ctrl-C ends it at any time. The first start compiles the kernels, about a minute.
     """
     from cli.demo_run import DemoOptions, run_demo
+    from runtime.servers import EMBEDDED
 
     run_demo(
         DemoOptions(
+            bus_url=bus_url or EMBEDDED,
             seconds=seconds,
             seed=seed,
             open_orders=open_orders,

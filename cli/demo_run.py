@@ -41,6 +41,7 @@ _POLICY = replace(POLICY, give_up_s=15.0, drain_s=10.0, waiting=frozenset())
 class DemoOptions:
     """What the demo was told."""
 
+    bus_url: str = EMBEDDED
     seconds: float | None = None
     seed: int = 0
     open_orders: int = 25
@@ -57,7 +58,7 @@ def run_demo(options: DemoOptions) -> None:
     simulation = Simulation(_spec(options), options.seed)
     with _folder() as folder, ExitStack() as stack:
         settings = load_settings(
-            {"bus_url": EMBEDDED, "status_url": EMBEDDED, "history_url": EMBEDDED,
+            {"bus_url": options.bus_url, "status_url": EMBEDDED, "history_url": EMBEDDED,
              "history_dir": str(folder / "history"), "recovery_dir": str(folder / "recovery"),
              "api_host": "127.0.0.1"}
         )  # fmt: skip
@@ -71,7 +72,7 @@ def run_demo(options: DemoOptions) -> None:
         _wait_until_ready(supervisor, quiet=options.as_json)
         servers = deployment.servers()
         say(f"page: {deployment.page() or 'none'}   in another terminal: execmon watch")
-        bus = open_bus(servers.bus_url)
+        bus = open_bus(servers.bus_url, settings)
         stack.callback(bus.close)
         client = stack.enter_context(connected(servers.status_url))
         feed = DeskFeed(bus, simulation)

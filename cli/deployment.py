@@ -147,9 +147,9 @@ class Deployment:
     def _topics(self) -> None:
         """Lay out the bus, make the recovery store, and tell other commands the addresses."""
         servers = self.servers()
-        bus = open_bus(servers.bus_url)
+        settings = self.plan.settings
+        bus = open_bus(servers.bus_url, settings)
         try:
-            settings = self.plan.settings
             partitions = {Topic(name): count for name, count in settings.partitions.items()}
             bus.set_up(partitions, settings.groups)
         finally:

@@ -29,6 +29,7 @@ COMMANDS = {
     "api": ("cli.api", "Serve status, streams, history and the page over HTTP."),
     "keys": ("cli.keys", "Make, list and revoke the API's keys."),
     "clock": ("cli.clock", "Write the clock messages that move event time."),
+    "topics": ("cli.topics", "Make, list and check the topics of a Pulsar bus."),
     "doctor": ("cli.doctor", "Check that this machine can run the product."),
     "config": ("cli.config", "Show every setting and where its value came from."),
     "version": ("cli.version", "Show versions of the product and of what it stands on."),

@@ -30,7 +30,7 @@ def reference_bus(url: str | None, *, set_up: bool = False) -> Generator[Bus]:
     Raises ConfigurationError, ServerError where no embedded bus runs, and BusError.
     """
     settings = load_settings({"bus_url": url})
-    bus = open_bus(_address(settings))
+    bus = open_bus(_address(settings), settings)
     try:
         if set_up:
             _lay_out(bus, settings)

@@ -17,7 +17,9 @@ def up(
         Path | None,
         typer.Option(help="Folder of everything that is kept; as configured if absent."),
     ] = None,
-    bus_url: Annotated[str | None, typer.Option(help="Bus; as configured if absent.")] = None,
+    bus_url: Annotated[
+        str | None, typer.Option("--bus-url", "--bus", help="Bus; as configured if absent.")
+    ] = None,
     status_url: Annotated[
         str | None, typer.Option(help="Status store; as configured if absent.")
     ] = None,

@@ -90,7 +90,7 @@ def flow() -> Dataflow:
     settings = load_settings()
     set_up_logs(settings.log_level, settings.log_format)
     bus_url, history_url = addresses(settings)
-    bus = open_bus(bus_url)
+    bus = open_bus(bus_url, settings)
     bus.set_up({Topic(name): n for name, n in settings.partitions.items()}, settings.groups)
     check(history_url)
     source = MessageSource(bus, Topic.EXECUTION_UPDATES, linger_ms=settings.linger_ms)

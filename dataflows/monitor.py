@@ -114,7 +114,7 @@ def flow(pulse: Pulse | None = None, workers: int = 1) -> Dataflow:
     settings = load_settings()
     set_up_logs(settings.log_level, settings.log_format)
     servers = addresses(settings)
-    bus = open_bus(servers.bus_url)
+    bus = open_bus(servers.bus_url, settings)
     bus.set_up({Topic(name): n for name, n in settings.partitions.items()}, settings.groups)
     warm_kernels()
     source = BusSource(

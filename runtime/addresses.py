@@ -1,10 +1,12 @@
 """Where the embedded servers of this user listen, for commands in other terminals."""
 
 import os
+import socket
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 import redis
@@ -70,6 +72,8 @@ def _read(path: Path) -> _Announcement | None:
 
 
 def _answers(url: str) -> bool:
+    if url.startswith("pulsar"):
+        return _is_listened_to(url)
     try:
         with redis.Redis.from_url(
             url,
@@ -80,6 +84,15 @@ def _answers(url: str) -> bool:
             return bool(client.ping())
     except (redis.RedisError, ValueError):
         return False
+
+
+def _is_listened_to(url: str) -> bool:
+    host = urlsplit(f"//{urlsplit(url).netloc.split(',')[0]}")
+    try:
+        socket.create_connection((host.hostname, host.port or 6650), timeout=1.0).close()
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def needed(servers: Servers | None) -> Servers:

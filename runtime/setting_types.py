@@ -37,6 +37,13 @@ def _address(schemes: tuple[str, ...]) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _web_address(text: str) -> str:
+    parts = urlsplit(text)
+    if text and (parts.scheme not in {"http", "https"} or not parts.netloc):
+        raise ValueError("expected an address such as http://HOST:8080")
+    return text
+
+
 def _pairs(value: Any) -> Any:
     """`orders=4,routes=2` as a table; a bare number stands for every name."""
     if isinstance(value, int | float) and not isinstance(value, bool):
@@ -110,6 +117,10 @@ DEFAULT_QUOTE_AGE_LIMITS = MappingProxyType(
 """Seconds after which an unchanged quote of each asset class is stale."""
 
 BusUrl = Annotated[str, _address(("redis", "rediss", "unix", "pulsar", "pulsar+ssl"))]
+AdminUrl = Annotated[str, AfterValidator(_web_address)]
+SECRETS = frozenset({"pulsar_token"})
+"""Settings whose value is never shown."""
+Secret = Annotated[str, AfterValidator(str.strip)]
 StatusUrl = Annotated[str, _address(("redis", "rediss", "unix"))]
 HistoryUrl = Annotated[str, _address(("postgresql", "postgres"))]
 Folder = Annotated[Path | None, BeforeValidator(_path)]

@@ -21,6 +21,9 @@ from domain.keys import GROUP_KEYS
 from runtime.setting_types import (
     DEFAULT_PARTITIONS,
     DEFAULT_QUOTE_AGE_LIMITS,
+    MASK,
+    SECRETS,
+    AdminUrl,
     AgeLimits,
     BusUrl,
     Folder,
@@ -28,6 +31,7 @@ from runtime.setting_types import (
     HistoryUrl,
     Origins,
     Partitions,
+    Secret,
     StatusUrl,
     default_history_dir,
     masked,
@@ -39,6 +43,7 @@ DEFAULT_FILE = Path("execmon.toml")
 _FOR_TESTS = {
     "EXECMON_TEST_DATA", "EXECMON_TEST_TIMESCALE_URL", "EXECMON_TEST_ON_TIMESCALE",
     "EXECMON_TEST_ASYNCAPI_SCHEMA",
+    "EXECMON_TEST_PULSAR_URL", "EXECMON_TEST_PULSAR_ADMIN_URL", "EXECMON_TEST_NEEDS_PULSAR",
 }  # fmt: skip
 _OTHER_VARIABLES = frozenset({CONFIG_VARIABLE, *_FOR_TESTS})
 
@@ -52,9 +57,17 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     bus_url: BusUrl = "embedded"
-    """The bus: `embedded`, `redis://…`, `rediss://…`, `unix://…` or `pulsar://…`."""
+    """The bus: `embedded`, `redis://…`, `rediss://…`, `unix://…`, `pulsar://…`, `pulsar+ssl://…`."""
     status_url: StatusUrl = "embedded"
     """The status store: `embedded`, `redis://…`, `rediss://…` or `unix://…`."""
+    pulsar_admin_url: AdminUrl = ""
+    """A Pulsar's admin interface; unset, port 8080 of the bus's host, 8443 by TLS."""
+    pulsar_token: Secret = ""
+    """Token by which a Pulsar lets us in."""
+    pulsar_token_file: Folder = None
+    """File that holds the token, read at every connection."""
+    pulsar_tls_ca: Folder = None
+    """Certificates of those who vouch for a Pulsar; unset, the usual authorities."""
     history_url: HistoryUrl = "embedded"
     """The history store: `embedded` or `postgresql://…`, with TimescaleDB or without."""
     history_dir: HistoryFolder = Field(default_factory=default_history_dir)
@@ -171,7 +184,7 @@ class Settings(BaseModel):
     def rows(self) -> list[tuple[str, str, str]]:
         """(name, value, origin) of every setting; passwords in addresses are hidden."""
         return [
-            (name, _shown(getattr(self, name)), self.origin(name))
+            (name, _shown(name, getattr(self, name)), self.origin(name))
             for name in type(self).model_fields
         ]
 
@@ -268,7 +281,7 @@ def _checked(name: str, value: Any, origin: str, *, strict: bool) -> Any:
         return _ADAPTERS[name].validate_python(value, strict=strict)
     except ValidationError as error:
         words = "; ".join(_in_words(found) for found in error.errors())
-        shown = masked(value) if isinstance(value, str) else value
+        shown = MASK if name in SECRETS else masked(value) if isinstance(value, str) else value
         raise ConfigurationError(f"{name}: {words}, was {shown!r} ({origin})") from None
 
 
@@ -287,6 +300,8 @@ def _check_together(settings: Settings) -> None:
                 f"partitions: {topic} has {count}, more than the {settings.groups} groups; "
                 "some would never get a message"
             )
+    if settings.pulsar_token and settings.pulsar_token_file is not None:
+        raise ConfigurationError("pulsar_token and pulsar_token_file both give a token; drop one")
     if settings.mark_row_interval_s % settings.mark_interval_s:
         raise ConfigurationError(
             f"mark_row_interval_s must be a multiple of mark_interval_s, was "
@@ -294,9 +309,11 @@ def _check_together(settings: Settings) -> None:
         )
 
 
-def _shown(value: Any) -> str:
+def _shown(name: str, value: Any) -> str:
     if value is None:
         return ""
+    if name in SECRETS and value:
+        return MASK
     if isinstance(value, Mapping):
         return ",".join(f"{k}={v:g}" for k, v in value.items())
     if isinstance(value, float):

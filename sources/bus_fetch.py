@@ -7,7 +7,7 @@ from collections import deque
 
 import structlog
 
-from bus.base import Bus, Place, Reader, Stored
+from bus.base import START, Bus, Place, Reader, Stored
 from domain.errors import BusDown
 
 CHUNK = 1_000
@@ -30,6 +30,7 @@ class Buffer:
         self.error: Exception | None = None
         self._room = room
         self._read_to = position
+        self._done: str | None = None
         self._checked = False
         self._messages: deque[Stored] = deque()
 
@@ -43,6 +44,11 @@ class Buffer:
             taken.append(message)
             size -= len(message.body)
         return taken
+
+    def acknowledge(self, position: str) -> None:
+        """All up to this position is in a snapshot that no restart goes behind."""
+        if position != START:
+            self._done = position
 
     def __len__(self) -> int:
         return len(self._messages)
@@ -66,6 +72,11 @@ class Buffer:
         """Where to read on, None while there is no room."""
         return self._read_to if len(self._messages) < self._room else None
 
+    def done(self) -> str | None:
+        """What the bus is to be told is done, once."""
+        done, self._done = self._done, None
+        return done
+
     def put(self, found: list[Stored] | None, chunk: int = CHUNK) -> None:
         """Take over what a read of up to `chunk` messages gave."""
         self.caught_up = not found or len(found) < chunk
@@ -77,13 +88,17 @@ class Buffer:
 class Fetcher:
     """One thread and one connection that read every registered partition.
 
-    It collects for `linger_s` between two reads, goes on where it stood when the server
-    comes back, and ends when the partitions are gone. It asks for up to `chunk` messages of
-    each partition at once and lets up to `room` and one chunk more wait.
+    The bus knows it by `name`, and by that what was acknowledged. It collects for `linger_s`
+    between two reads, goes on where it stood when the server comes back, and ends when the
+    partitions are gone. It asks for up to `chunk` messages of each partition at once and lets
+    up to `room` and one chunk more wait.
     """
 
-    def __init__(self, bus: Bus, linger_s: float, *, chunk: int = CHUNK, room: int = ROOM) -> None:
+    def __init__(
+        self, bus: Bus, linger_s: float, name: str, *, chunk: int = CHUNK, room: int = ROOM
+    ) -> None:
         self._bus = bus
+        self._name = name
         self._chunk = chunk
         self._room = room
         self._linger_s = linger_s
@@ -122,7 +137,7 @@ class Fetcher:
         back_off_s = 0.0
         while self._is_needed():
             try:
-                reader = reader or self._bus.reader()
+                reader = reader or self._bus.reader(self._name)
                 pause_s = self._linger_s if self._read(reader) else 0.0
                 if back_off_s:
                     self._log.info("bus_back")
@@ -153,6 +168,8 @@ class Fetcher:
         buffers = self._registered()
         for buffer in buffers:
             buffer.prepare(self._bus)
+            if (done := buffer.done()) is not None:
+                reader.acknowledge(buffer.place, done)
         wanted = {b.place: at for b in buffers if (at := b.position) is not None}
         if not wanted:
             return True

@@ -14,6 +14,8 @@ STATE_VERSION = 1
 State = tuple[int, str]
 """(version, position behind us)"""
 
+READER = "execmon-history"
+"""By this name the bus knows how far the history has come for good."""
 CHUNK = 32
 """Messages asked of each partition at once: one may hold hundreds of events."""
 ROOM = 64
@@ -43,7 +45,7 @@ class MessageSource(FixedPartitionedSource[Messages, State]):
         self.topic = topic
         self.stop_at_end = stop_at_end
         self._by_name = {f"{topic}/{p}": p for p in range(bus.partitions(topic))}
-        self._fetcher = Fetcher(bus, linger_ms / 1000.0, chunk=CHUNK, room=ROOM)
+        self._fetcher = Fetcher(bus, linger_ms / 1000.0, READER, chunk=CHUNK, room=ROOM)
 
     def list_parts(self) -> list[str]:
         """Names of the partitions: topic and number."""
@@ -78,6 +80,7 @@ class MessagePartition(StatefulSourcePartition[Messages, State]):
     ) -> None:
         self._partition = partition
         self._position = position
+        self._snapshotted = position
         self._buffer = buffer
         self._fetcher = fetcher
         self._stop_at_end = stop_at_end
@@ -101,7 +104,12 @@ class MessagePartition(StatefulSourcePartition[Messages, State]):
         return found
 
     def snapshot(self) -> State:
-        """Where the next message is read."""
+        """Where the next message is read.
+
+        The snapshot before this one is kept by now: what lies behind it is acknowledged.
+        """
+        self._buffer.acknowledge(self._snapshotted)
+        self._snapshotted = self._position
         return (STATE_VERSION, self._position)
 
     def close(self) -> None:

@@ -24,6 +24,8 @@ STATE_VERSION = 1
 State = tuple[int, str, int, int]
 """(version, position behind us, next order event's ordinal, watermark in ns)"""
 
+READER = "execmon-monitor"
+"""By this name the bus knows how far the monitor has come for good."""
 MOST_MESSAGES = 1_000
 MOST_BYTES = 256 * 1024
 """A batch ends after so many messages or bytes, so that the worker's thread stays free."""
@@ -59,7 +61,7 @@ class BusSource(FixedPartitionedSource[Batch, State]):
         self.max_ahead_ns = max_ahead_ns
         self.stop_at_end = stop_at_end
         self.gate = MarketGate(round(market_ahead_s * SECOND))
-        self._fetcher = Fetcher(bus, linger_ms / 1000.0)
+        self._fetcher = Fetcher(bus, linger_ms / 1000.0, READER)
         self._by_name = {f"{i.topic}/{i.partition}": i for i in self.inputs}
 
     def list_parts(self) -> list[str]:
@@ -83,6 +85,7 @@ class BusPartition(StatefulSourcePartition[Batch, State]):
 
     def __init__(self, source: BusSource, part: Input, state: State, fetcher: Fetcher) -> None:
         _, self._position, ordinal, self._watermark = state
+        self._snapshotted = self._position
         self._part = part
         self._stop_at_end = source.stop_at_end
         self._gate = source.gate
@@ -117,7 +120,12 @@ class BusPartition(StatefulSourcePartition[Batch, State]):
         return [self._batch_of(messages)]
 
     def snapshot(self) -> State:
-        """Where the next message is read."""
+        """Where the next message is read.
+
+        The snapshot before this one is kept by now: what lies behind it is acknowledged.
+        """
+        self._buffer.acknowledge(self._snapshotted)
+        self._snapshotted = self._position
         return (STATE_VERSION, self._position, self._builder.ordinal, self._watermark)
 
     def close(self) -> None:

@@ -47,6 +47,14 @@ def history_server():
         yield server
 
 
+@pytest.fixture(scope="session")
+def pulsar_server():
+    """A Pulsar broker of this test process, or the one that is given."""
+    from tests.pulsar_broker import brokers
+
+    yield from brokers()
+
+
 @pytest.fixture
 def without_timescale() -> None:
     """For what is true of plain PostgreSQL alone."""

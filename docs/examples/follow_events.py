@@ -3,7 +3,8 @@
     python docs/examples/follow_events.py redis://127.0.0.1:6379 [STATE_FILE]
 
 Prints a line for each event that completes or restates an order, and goes on where it stopped
-when it is started again with the same file. Ctrl-C ends it.
+when it is started again with the same file. How a Pulsar lets us in is read from the settings
+(EXECMON_PULSAR_…). Ctrl-C ends it.
 """
 
 import sys
@@ -15,6 +16,7 @@ from bus.consumer import Consumer, Taken
 from domain.errors import BusDown
 from domain.published import EventType, ExecutionMonitoringEvent
 from domain.vocabulary import Topic
+from runtime.settings import load_settings
 
 
 def tell(taken: Taken) -> None:
@@ -34,7 +36,7 @@ def tell(taken: Taken) -> None:
 def follow(url: str, file: Path | None = None, *, until_idle: bool = False) -> None:
     """Read events for ever, or until none came for a second."""
     saved = file.read_bytes() if file and file.exists() else None
-    bus = open_bus(url)
+    bus = open_bus(url, load_settings())
     with Consumer(bus, Topic.EXECUTION_EVENTS, saved) as consumer:
         while True:
             try:

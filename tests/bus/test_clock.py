@@ -8,7 +8,6 @@ import pytest
 
 from bus.base import START
 from bus.clock import ClockThread, ClockWriter
-from bus.connect import open_bus
 from domain.errors import BusError
 from domain.instants import parse_rfc3339
 from domain.vocabulary import INPUT_TOPICS, Topic
@@ -107,7 +106,7 @@ def test_wall_clocks_are_behind_wall_time_by_the_lag(bus):
 
 
 def test_the_clock_waits_for_a_dead_server_and_goes_on(own_server):
-    bus = open_bus(own_server.url)
+    bus = own_server.open()
     bus.set_up(dict.fromkeys(Topic, 1), 16)
     clock = ClockWriter(bus, interval_ms=5)
     with ClockThread(clock) as thread:
@@ -138,7 +137,7 @@ def test_an_error_of_the_clock_thread_is_raised_where_it_was_started(bus):
 
 
 def test_a_clock_ends_in_peace_when_the_bus_is_gone(own_server):
-    bus = open_bus(own_server.url)
+    bus = own_server.open()
     bus.set_up(dict.fromkeys(Topic, 1), 16)
     with ClockWriter(bus) as clock:
         clock.tick(0)

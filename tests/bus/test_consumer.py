@@ -7,10 +7,11 @@ import msgspec
 import pytest
 
 from bus.base import Outgoing
-from bus.connect import open_bus
 from bus.consumer import Consumer
 from bus.numbers import Gap
+from bus.pulsar.bus import PulsarBus
 from domain.errors import BusDown, BusError, ConfigurationError, RecoveryError
+from domain.keys import partition_of
 from domain.status import MONITORING_METRICS
 from domain.topics import event_id
 from domain.vocabulary import Topic
@@ -130,7 +131,7 @@ def test_what_is_none_of_ours_is_told_and_stops_nothing(bus):
 
 
 def test_a_bus_that_is_away_is_said_and_nothing_lost(own_server):
-    bus = open_bus(own_server.url)
+    bus = own_server.open()
     bus.set_up(dict.fromkeys(Topic, 2), 16)
     send(bus, monitoring("A", 1))
     with Consumer(bus, Topic.EXECUTION_EVENTS) as consumer:
@@ -156,13 +157,25 @@ def test_a_state_that_does_not_fit_is_refused_in_words(bus):
         Consumer(bus, Topic.EXECUTION_EVENTS, b"{}")
     with pytest.raises(ConfigurationError, match="topic must be one of"):
         Consumer(bus, Topic.ORDERS)
-    place = (Topic.EXECUTION_EVENTS, 0)
-    bus.trim(place, bus.end(place))
+
+
+def test_a_state_that_the_bus_was_trimmed_behind_is_refused(redis_bus):
+    send(redis_bus, *(monitoring("A", n) for n in (1, 2, 3)))
+    with Consumer(redis_bus, Topic.EXECUTION_EVENTS) as consumer:
+        consumer.poll(count=1, block_ms=0)
+        state = consumer.state()
+    place = (Topic.EXECUTION_EVENTS, partition_of("A", 2, 16))
+
+    redis_bus.trim(place, redis_bus.end(place))
+
     with pytest.raises(BusError, match="are gone"):
-        Consumer(bus, Topic.EXECUTION_EVENTS, state)
+        Consumer(redis_bus, Topic.EXECUTION_EVENTS, state)
 
 
-def test_the_example_of_the_documentation_runs_and_resumes(bus, tmp_path, capsys):
+def test_the_example_of_the_documentation_runs_and_resumes(bus, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    if isinstance(bus, PulsarBus):
+        monkeypatch.setenv("EXECMON_PULSAR_ADMIN_URL", bus.access.admin_url)
     spec = importlib.util.spec_from_file_location("follow_events", EXAMPLE)
     assert spec is not None
     assert spec.loader is not None

@@ -88,10 +88,11 @@ def test_an_empty_bus_has_an_empty_page(bus):
 
 
 def test_a_position_that_is_none_is_refused_and_an_unknown_one_not_found(bus):
-    refuse(bus, 1)
+    position = refuse(bus, 1)
+    here = partition_of("orders", 2, 16)
 
-    assert find_letter(bus, 0, "1-0") is None
-    assert find_letter(bus, 9, "1-0") is None
+    assert find_letter(bus, 1 - here, position) is None
+    assert find_letter(bus, 9, position) is None
     for wrong in ("-", "+", "x", "1-2-3", "(5"):
         with pytest.raises(BusError, match="expected a position"):
             find_letter(bus, 0, wrong)

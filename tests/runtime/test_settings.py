@@ -174,3 +174,21 @@ def test_a_masked_address_holds_no_password(password):
     assert shown == "redis://u:***@h:1/0"
     assert masked(password) == password
     assert masked("unix:///tmp/x.sock") == "unix:///tmp/x.sock"
+
+
+def test_a_token_is_never_shown():
+    settings = load(env={"EXECMON_PULSAR_TOKEN": "abc.def"})
+
+    assert settings.pulsar_token == "abc.def"
+    assert {name: value for name, value, _ in settings.rows()}["pulsar_token"] == "***"
+    assert "abc.def" not in repr(settings)
+
+
+def test_a_token_comes_from_one_place(tmp_path):
+    with pytest.raises(ConfigurationError, match="both give a token"):
+        load({"pulsar_token": "a", "pulsar_token_file": str(tmp_path / "token")})
+
+
+def test_the_address_of_an_admin_interface_is_one_of_the_web():
+    with pytest.raises(ConfigurationError, match="expected an address such as http://HOST:8080"):
+        load({"pulsar_admin_url": "pulsar://broker"})

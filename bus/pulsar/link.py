@@ -1,0 +1,52 @@
+"""One connection to Pulsar, made when it is needed and made anew after an outage.
+
+The client's own attempts to reconnect come ever more rarely, up to a minute apart, so it is
+replaced as soon as a call has failed.
+"""
+
+import os
+import threading
+from typing import Any
+
+from bus.pulsar.access import Access
+from bus.pulsar.errors import in_words, pulsar_module
+
+_IDLE_LOG = os.devnull
+"""What the client would log, its errors say too."""
+
+
+class Link:
+    """A client of its own. Safe to use from several threads."""
+
+    def __init__(self, access: Access, timeout_s: float) -> None:
+        self.access = access
+        self.timeout_s = timeout_s
+        self._lock = threading.Lock()
+        self._client: Any = None
+
+    def client(self) -> Any:
+        """The client, connected when first used. Raises BusError for what cannot be right."""
+        pulsar = pulsar_module()
+        with self._lock:
+            if self._client is None:
+                with in_words(self.access.shown):
+                    self._client = pulsar.Client(
+                        self.access.service_url,
+                        operation_timeout_seconds=max(1, round(self.timeout_s)),
+                        connection_timeout_ms=round(1000 * self.timeout_s),
+                        logger=pulsar.FileLogger(pulsar.LoggerLevel.Error, _IDLE_LOG),
+                        **self.access.client_options(),
+                    )
+            return self._client
+
+    def is_current(self, client: Any) -> bool:
+        """Whether what was made with this client still stands."""
+        with self._lock:
+            return client is not None and client is self._client
+
+    def drop(self) -> None:
+        """End the client with all that was made with it; the next use makes a new one."""
+        with self._lock:
+            client, self._client = self._client, None
+        if client is not None:
+            client.shutdown()
