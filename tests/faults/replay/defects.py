@@ -13,7 +13,7 @@ def skip_a_flush() -> None:
     """The sink of updates lets the epoch close while its messages are on their way."""
     from tests.faults.replay.hook import WRITERS, _hold_until_flush
 
-    _hold_until_flush(WRITERS["updates"])
+    _hold_until_flush(WRITERS["updates"], 1.0)
     from sinks.bus_writer import UpdatesPartition
 
     UpdatesPartition.snapshot = lambda self: None

@@ -124,7 +124,7 @@ def _die_uncommitted(is_due: Callable[[], bool]) -> None:
     writer.run = runs
 
 
-def _hold_until_flush(writer: str) -> threading.Event:
+def _hold_until_flush(writer: str, hold_s: float = _HOLD_S) -> threading.Event:
     """Let a writer send at the end of epochs only; set while it flushes."""
     from sinks import background
 
@@ -133,7 +133,7 @@ def _hold_until_flush(writer: str) -> threading.Event:
 
     def held(shared: Any, name: str, *more: Any) -> None:
         if name == writer:
-            flushing.wait(_HOLD_S)
+            flushing.wait(hold_s)
         send(shared, name, *more)
 
     def flushes(self: Any) -> None:

@@ -26,7 +26,10 @@ TABLES = {
 
 @dataclass(slots=True)
 class Outcome:
-    """Rows, statuses and events by their names, and how many events came again."""
+    """Rows, statuses and events by their names, and how many events came again.
+
+    Events are those of `execution-updates` and `execution-events`.
+    """
 
     rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     statuses: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -124,12 +127,14 @@ def _statuses(status: Any) -> dict[str, dict[str, Any]]:
 def _read_events(bus: Bus, found: Outcome) -> None:
     repeats = Repeats()
     reader = bus.reader()
-    for partition in range(bus.partitions(Topic.EXECUTION_UPDATES)):
-        place, position = (Topic.EXECUTION_UPDATES, partition), START
+    topics = (Topic.EXECUTION_UPDATES, Topic.EXECUTION_EVENTS)
+    for place in [(topic, p) for topic in topics for p in range(bus.partitions(topic))]:
+        position = START
         while batch := reader.read({place: position}, 1000, 0).get(place):
             position = batch[-1].position
             for message in batch:
-                for event in msgspec.json.decode(message.body):
+                events = msgspec.json.decode(message.body)
+                for event in events if isinstance(events, list) else [events]:
                     _add(found, event, is_new=repeats.is_new(event["event_id"]))
     reader.close()
 
@@ -144,5 +149,5 @@ def _add(found: Outcome, event: dict[str, Any], *, is_new: bool) -> None:
             found.spoilt.append(key)
         return
     found.events[key] = body
-    if event["kind"] == "status":
+    if event.get("kind") == "status":
         found.order.setdefault(event["order_id"], []).append(event["status"]["seq"])
