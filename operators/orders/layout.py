@@ -92,7 +92,7 @@ ORDER_STATE = np.dtype(
         ("reuses", "u1"),  # several fills have one execution id
         ("below", "u1"),  # generations of children
         ("unshown", "u1"),  # something changed since the last numbered row
-        ("restated", "u1"),  # a row changed what was said before
+        ("restated", "u1"),  # RESTATED_…: rows that changed what was said before
     ]
 )
 
@@ -176,6 +176,10 @@ SUMS = (
 
 HORIZON_SUMS = ("notional", "mid_notional", "receipt_mid_notional")
 """Per horizon: Σ qty × price, Σ qty × mid then, Σ qty × arrival mid, over observed fills."""
+
+RESTATED_ONCE = 1
+RESTATED_LAST = 2
+"""Bits of `restated`: some row, and the last one that was shown."""
 
 HORIZONS_KEPT = len(HORIZON_NAMES)
 NOWHERE = -1

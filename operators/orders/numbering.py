@@ -2,6 +2,7 @@
 
 from domain.vocabulary import EventKind
 from operators.kernel import Row, Table, kernel
+from operators.orders.layout import RESTATED_LAST, RESTATED_ONCE
 from operators.orders.measure import measure
 from operators.orders.tables import Tables
 
@@ -51,8 +52,9 @@ def write_numbered(
     order.unshown = 0
     measure(tables, references, slot, status)
     status.numbered = 1
+    order.restated &= RESTATED_ONCE
     if restated:
-        order.restated = 1
+        order.restated = RESTATED_ONCE | RESTATED_LAST
         status.restated = 1
 
 

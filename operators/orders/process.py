@@ -12,6 +12,7 @@ from operators.lookup import find
 from operators.market.release import next_mark_after
 from operators.orders.fold import add_own_print, adopt, fold_one, is_closed, refold, target_of
 from operators.orders.keep import add_ref, keep, slot_of
+from operators.orders.layout import RESTATED_ONCE
 from operators.orders.measure import filled_qty, measure, state_of
 from operators.orders.numbering import count_event, see_market, write_numbered
 from operators.orders.records import write_known_fill
@@ -316,6 +317,7 @@ def process(
             status.kind = _MARK
             if only_shows:
                 tables.orders[slot] = spare[0]
+            tables.orders[slot].restated &= RESTATED_ONCE
             _write_venues(tables, slot, count, venue_start, venue_key, venue_qty)
             count += 1
             continue

@@ -23,6 +23,7 @@ from operators.kernel import Row, Table, kernel
 from operators.market.tape import valid_mid
 from operators.orders import sums as S
 from operators.orders.horizons import sum_horizons
+from operators.orders.layout import RESTATED_LAST, RESTATED_ONCE
 from operators.orders.measure import (
     ARRIVAL,
     N_METRICS,
@@ -85,7 +86,7 @@ def measure_record(
     measure(tables, references, slot, row)
     m, r = row.metrics, row.reasons
     order = tables.orders[slot]
-    row.restated = order.restated
+    row.restated = order.restated & RESTATED_ONCE
     parent = order.agg >= 0
     sums = tables.agg_sums[order.agg] if parent else tables.sums[slot]
     sum_horizons(tables, slot, horizons)
@@ -252,6 +253,7 @@ def write_statuses(tables: Tables, references: Table, slots: Table, out: Table) 
     """The status of several orders as it stands, with no new number."""
     for i in range(slots.shape[0]):
         measure(tables, references, slots[i], out[i])
+        out[i].restated = 1 if tables.orders[slots[i]].restated & RESTATED_LAST else 0
 
 
 @kernel

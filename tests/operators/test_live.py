@@ -128,7 +128,6 @@ def test_statuses_are_given_again_on_request(tape, lab, desk):
     assert venues.start.tolist() == [0, 1]
 
 
-@pytest.mark.xfail(strict=True, reason="the state does not keep whether the last row restated")
 def test_a_status_that_is_given_again_is_the_last_one_to_the_letter(tape, lab, desk):
     tape.quote(-1, 9.9, 10.1)
     tape.accept(0, 100)
