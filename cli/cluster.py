@@ -22,6 +22,8 @@ SILENCE_S = 15.0
 _LOOK_S = 0.5
 _FRESH_S = 5.0
 _NOTE = "waits-"
+_TORN = "thread panic"
+"""What the engine says of its threads that send to another process and hear from it."""
 _CUT_OFF = (
     "the flow has stood still for {:.0f} s though no server is waited for: a process of the "
     "cluster is cut off or stuck, so that all of them have to start again"
@@ -46,7 +48,7 @@ def watched(
     try:
         yield
     except BaseException as error:
-        if type(error).__name__ == "PanicException":
+        if type(error).__name__ == "PanicException" and _TORN in str(error):
             raise PeerLost(
                 f"another process of the cluster is gone ({error}); all start again together"
             ) from error

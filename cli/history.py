@@ -72,7 +72,7 @@ def run(settings: "Settings") -> None:
 
     from cli.recovery import prepare_recovery
     from cli.recovery_layout import Layout, fitting
-    from dataflows.history import flow, layout
+    from dataflows.history import SINK_IDS, flow, layout
 
     recovery = None
     history = flow()
@@ -80,7 +80,7 @@ def run(settings: "Settings") -> None:
         if settings.recovery_dir is not None:
             folder = settings.recovery_dir / RECOVERY_FOLDER
             prepare_recovery(folder)
-            stack.enter_context(fitting(folder, Layout(**layout(settings))))
+            stack.enter_context(fitting(folder, Layout(**layout(settings)), SINK_IDS))
             recovery = RecoveryConfig(folder, backup_interval=timedelta(0))
         stack.enter_context(ended_in_time(GRACE_S, _AWAY))
         cluster_main(

@@ -6,7 +6,7 @@ would find nothing, begin those anew and say nothing.
 
 import os
 import sqlite3
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -87,10 +87,13 @@ def _write(folder: Path, layout: Layout) -> None:
 
 
 @contextmanager
-def fitting(folder: Path, layout: Layout, *, is_first: bool = True) -> Generator[None]:
+def fitting(
+    folder: Path, layout: Layout, sinks: Sequence[str], *, is_first: bool = True
+) -> Generator[None]:
     """Run a flow on a store of this layout; what the engine says of the store becomes words.
 
-    The first process of a cluster puts the store in order. Raises RecoveryError.
+    `sinks` are its steps that keep nothing. The first process of a cluster puts the store in
+    order. Raises RecoveryError.
     """
     from bytewax.recovery import (
         InconsistentPartitionsError,
@@ -98,11 +101,11 @@ def fitting(folder: Path, layout: Layout, *, is_first: bool = True) -> Generator
         NoPartitionsError,
     )
 
-    from cli.recovery_store import forget_unfinished
+    from cli.recovery_store import put_in_order
 
     check_layout(folder, layout)
     if is_first:
-        forget_unfinished(folder)
+        put_in_order(folder, [f"{layout.flow}.{name}" for name in sinks])
     try:
         yield
     except (MissingPartitionsError, NoPartitionsError) as error:

@@ -109,13 +109,16 @@ def _last_start(parts: Sequence[Path]) -> _Start:
     return _Start(number, workers, min(reached) if len(reached) == workers else epoch)
 
 
-def forget_unfinished(folder: Path) -> int:
-    """Drop snapshots of epochs that were never finished; gives how many.
+def put_in_order(folder: Path, sinks: Sequence[str] = ()) -> int:
+    """Drop what would mislead the engine; gives how many records. Raises RecoveryError.
 
-    Call it before a flow starts, in one process of it. The engine leaves them: it goes on before
-    them, and where a state is not written again before the next crash it takes the old one for a
-    snapshot of its own, which holds events that are then read a second time. Raises
-    RecoveryError.
+    Call it before a flow starts, in one process of it.
+
+    - Snapshots of epochs that were never finished: the engine goes on before them, and where a
+      state is not written again before the next crash it takes the old one for a snapshot of its
+      own, which holds events that are then read a second time.
+    - Those of `sinks`, the ids of steps that keep nothing: their writers may be fewer than
+      before, and the engine fails where it does not know one.
     """
     parts = sorted(folder.glob("part-*.sqlite3"))
     epoch = _last_start(parts).goes_on_at
@@ -123,6 +126,8 @@ def forget_unfinished(folder: Path) -> int:
     for part in parts:
         with _open(part) as store:
             dropped += store.execute("DELETE FROM snaps WHERE snap_epoch >= ?", (epoch,)).rowcount
+            for step in sinks:
+                dropped += store.execute("DELETE FROM snaps WHERE step_id = ?", (step,)).rowcount
     return dropped
 
 

@@ -83,7 +83,7 @@ def run(settings: "Settings", *, workers: int, process_id: int, addresses: str |
     from bytewax.recovery import RecoveryConfig
     from bytewax.testing import cluster_main
 
-    from dataflows.monitor import flow, layout
+    from dataflows.monitor import SINK_IDS, flow, layout
     from sinks.background import any_waits
     from sources.pulse import Pulse
 
@@ -93,7 +93,12 @@ def run(settings: "Settings", *, workers: int, process_id: int, addresses: str |
     with ExitStack() as stack:
         if settings.recovery_dir is not None:
             stack.enter_context(
-                fitting(settings.recovery_dir, Layout(**layout(settings)), is_first=process_id == 0)
+                fitting(
+                    settings.recovery_dir,
+                    Layout(**layout(settings)),
+                    SINK_IDS,
+                    is_first=process_id == 0,
+                )
             )
             recovery = RecoveryConfig(settings.recovery_dir, backup_interval=timedelta(0))
             if pulse is not None:

@@ -28,6 +28,8 @@ from sinks.history.sink import HistorySink, Update, decode
 from sources.bus_messages import STATE_VERSION, Messages, MessageSource
 
 FLOW_ID = "history"
+SINK_IDS = ("dead_letters", "history")
+"""Steps that keep nothing from one start to the next."""
 STEP_IDS = ("source", "decode", "refused", "dead_letters", "updates", "history")
 _Decoded = tuple[str, tuple[Update, list[DeadLetter]]]
 

@@ -39,6 +39,8 @@ from sinks.status import StatusSettings, StatusSink
 from sources.bus_source import STATE_VERSION, BusSource
 from sources.pulse import Pulse, PulsedSource
 
+SINK_IDS = ("dead_letters", "updates", "status")
+"""Steps that keep nothing from one start to the next."""
 STATE_FOLDER = "state"
 """Below the recovery folder."""
 

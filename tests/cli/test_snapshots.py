@@ -9,12 +9,13 @@ from datetime import timedelta
 import bytewax.operators as op
 import pytest
 from bytewax.dataflow import Dataflow
+from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 from bytewax.recovery import RecoveryConfig
 from bytewax.testing import TestingSink, TestingSource, run_main
 
 from cli.recovery import prepare_recovery
 from cli.recovery_layout import LAYOUT_FILE, Layout, check_layout, fitting, read_layout
-from cli.recovery_store import collect, forget_unfinished, read_store
+from cli.recovery_store import collect, put_in_order, read_store
 from domain.errors import RecoveryError, ServerError
 
 FIT = Layout(flow="monitor", groups=16, partitions={"orders": 4}, snapshots={"orders": 2})
@@ -89,12 +90,44 @@ def test_a_snapshot_of_an_epoch_that_was_never_finished_is_not_taken_later(folde
     # The crash comes where only the other key has been written again.
     items = [("a", 1), ("b", 1), ("b", 1), TestingSource.ABORT(), ("a", 1)]
 
-    assert forget_unfinished(folder) == 1
+    assert put_in_order(folder) == 1
     run(folder, items, seen)
     run(folder, items, seen)
 
     assert seen[-1] == ("a", 2)
-    assert forget_unfinished(folder) == 0
+    assert put_in_order(folder) == 0
+
+
+def test_a_sink_may_have_fewer_writers_than_before(folder):
+    def write(writers, items, seen):
+        class Writers(FixedPartitionedSink):
+            def list_parts(self):
+                return [str(n) for n in range(writers)]
+
+            def part_fn(self, item_key):
+                return len(item_key)
+
+            def build_part(self, step_id, for_part, resume_state):
+                return Writer()
+
+        class Writer(StatefulSinkPartition):
+            def write_batch(self, values):
+                seen.extend(values)
+
+            def snapshot(self):
+                return None
+
+        flow = Dataflow("sums")
+        op.output("out", op.input("in", flow, TestingSource(items)), Writers())
+        run_main(flow, epoch_interval=timedelta(0), recovery_config=RecoveryConfig(str(folder)))
+
+    items, seen = [("a", 1), ("ab", 2)], []
+    write(3, items, seen)
+
+    put_in_order(folder, ["sums.out"])
+    write(1, [*items, ("abc", 3)], seen)
+
+    assert seen == [1, 2, 3]
 
 
 def test_a_store_in_use_is_left_alone(folder):
@@ -121,7 +154,7 @@ def test_a_store_is_read_as_a_crash_left_it(folder, tmp_path):
         assert (left / "part-0.sqlite3-wal").stat().st_size > 0
 
     assert read_store(left).steps == whole.steps
-    assert forget_unfinished(left) == 0
+    assert put_in_order(left) == 0
 
 
 def test_a_file_that_is_no_store_is_said(folder):
@@ -197,7 +230,7 @@ def test_a_missing_file_of_the_store_is_said(tmp_path):
 
     with (
         pytest.raises(RecoveryError, match=r"a file of the recovery store .* is missing"),
-        fitting(tmp_path / "r", FIT),
+        fitting(tmp_path / "r", FIT, ()),
     ):
         run(tmp_path / "r", ITEMS, [])
 

@@ -9,9 +9,11 @@ from collections import deque
 
 import pytest
 
+from cli.recovery_store import read_store
 from tests.faults.conftest import OUTAGE_S
 from tests.faults.replay.hook import POINTS
 from tests.faults.replay.rig import RANDOM, Kill
+from tests.faults.replay.script import Teller
 
 LONG = OUTAGE_S >= 30
 ROUNDS = range(8 if LONG else 1)
@@ -45,6 +47,24 @@ def test_one_process_is_killed_and_every_row_is_there_once(stage, said, undistur
     assert left.differences(undisturbed) == []
 
 
+def test_a_cluster_may_grow_and_shrink_in_mid_replay(stage, said, undisturbed):
+    cluster = stage(sizes=deque([1, 3, 2]))
+    with Teller(cluster.bus, said) as teller:
+        for life in range(3):
+            cluster.wait_for(cluster.is_ready)
+            assert len(cluster.units["worker"].pids()) == [1, 3, 2][life]
+            closed = read_store(cluster.recovery).resume_epoch
+            while read_store(cluster.recovery).resume_epoch < closed + 3:
+                cluster.tell(teller, len(said) // 60)
+            if life < 2:
+                cluster.kill_one("worker")
+                cluster.wait_for(lambda: not cluster.is_ready())
+        left = cluster.finish(teller)
+
+    assert left.differences(undisturbed) == []
+
+
+@pytest.mark.skipif(not LONG, reason="takes long; run by `make faults`")
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("seed", ROUNDS)
 def test_clusters_of_changing_size_are_killed_and_every_row_is_there_once(
@@ -52,8 +72,8 @@ def test_clusters_of_changing_size_are_killed_and_every_row_is_there_once(
 ):
     dice = random.Random(100 + seed)
     points = dice.sample(OF_MONITOR, len(OF_MONITOR))
-    planned = kills("worker", points, 12 if LONG else 2, dice)
-    sizes = [1, 3, 2] if not LONG else [3] * 8 + [1, 3, 2, 16, 3]
+    planned = kills("worker", points, 12, dice)
+    sizes = [3] * 8 + [1, 3, 2, 6, 3]
     cluster = stage(dice=dice, sizes=deque(sizes[: len(planned) + 1]))
 
     left = cluster.run(said, planned)
