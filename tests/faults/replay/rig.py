@@ -135,7 +135,8 @@ class Stage:
             ending = self.supervisor.seats[name].ending
             # Of a cluster another process may be seen first, which lost the one that died.
             followed = FOLLOWING | {-signal.SIGABRT} if self.workers > 1 else frozenset[int]()
-            assert ending and ending.code in {-signal.SIGKILL} | followed, self.tail()
+            assert ending is not None
+            assert ending.code in {-signal.SIGKILL} | followed, self.tail()
             self.killed += 1
         self._due.pop(name, None)
         if waiting:
