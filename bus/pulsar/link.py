@@ -6,6 +6,7 @@ replaced as soon as a call has failed.
 
 import os
 import threading
+from contextlib import suppress
 from typing import Any
 
 from bus.pulsar.access import Access
@@ -13,6 +14,7 @@ from bus.pulsar.errors import in_words, pulsar_module
 
 _IDLE_LOG = os.devnull
 """What the client would log, its errors say too."""
+_LEAVE_S = 1.0
 
 
 class Link:
@@ -49,4 +51,21 @@ class Link:
         with self._lock:
             client, self._client = self._client, None
         if client is not None:
-            client.shutdown()
+            _part_from(client)
+
+
+def _part_from(client: Any) -> None:
+    """Take leave of a broker that still listens, but not for long.
+
+    One that was not told would look for five seconds whether we are alive before it lets in
+    another producer of the same name.
+    """
+    leave = threading.Thread(target=_close, args=(client,), name="pulsar-close", daemon=True)
+    leave.start()
+    leave.join(_LEAVE_S)
+    client.shutdown()
+
+
+def _close(client: Any) -> None:
+    with suppress(pulsar_module().PulsarException):
+        client.close()
