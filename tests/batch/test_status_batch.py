@@ -249,7 +249,8 @@ MEASURE_THE_PRODUCT = {
     "__init__.py", "pipeline.py", "stream.py", "stages.py", "inprocess.py", "memory.py",
     "live_load.py", "live_sink.py", "live_source.py", "history.py", "bus_load.py", "deployed.py",
     "desk_process.py", "feed_watch.py", "http_load.py", "latency.py", "socket_client.py",
-    "status.py", "status_rows.py", "websocket.py",
+    "status.py", "status_rows.py", "websocket.py", "publish.py", "recovery.py", "scaling.py",
+    "stored_day.py", "bus.py",
 }  # fmt: skip
 """Benchmarks that run the product itself; every other one is an answer of its own."""
 
