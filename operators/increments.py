@@ -43,7 +43,6 @@ class StateStore:
     def __init__(self, open_increments: OpenIncrements | None) -> None:
         self._open = open_increments
         self._store: Increments | None = None
-        self._key = ""
 
     @property
     def in_increments(self) -> bool:
@@ -62,8 +61,8 @@ class StateStore:
         if self._open is None:
             return {name: array.tobytes() for name, array in arrays.items()}
         if self._store is None:
-            self._store, self._key = self._open(key), key
-        return self._key, self._store.save(arrays, added or {}, fresh)
+            self._store = self._open(key)
+        return key, self._store.save(arrays, added or {}, fresh)
 
     def load(
         self, kept: dict[str, bytes] | Saved
@@ -76,6 +75,6 @@ class StateStore:
                 "the snapshot's state lies in the recovery folder: set recovery_dir to the folder "
                 "that the store is in"
             )
-        self._key, saved = kept
-        self._store = self._open(self._key)
+        key, saved = kept
+        self._store = self._open(key)
         return self._store.load(saved)

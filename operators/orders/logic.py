@@ -21,7 +21,7 @@ from operators.orders.group import OrderGroup, OrderSettings, events_of
 from operators.orders.horizons import note_horizons
 from operators.orders.process import WAIT
 from operators.orders.shown import Shown, place_of
-from operators.orders.tables import arrays_of, check_version, pack, reserve, unpack
+from operators.orders.tables import arrays_of, pack, reserve, unpack
 from operators.orders.undo import Trial
 from operators.pieces import HORIZON, STAMPED, OrderPiece
 
@@ -59,11 +59,10 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
             self.horizons = np.frombuffer(horizons, HORIZON).copy()
 
     def _resume_tables(self, packed: tuple[Any, ...]) -> None:
-        check_version(packed)
         group = self.group
         arrays, added = self._store.load(packed[2])
         group.tables = unpack(packed, arrays)
-        if self._store.in_increments and added:
+        if added:
             group.names = {}
             for part in added["names"]:
                 group.names.update(_NAMES.decode(part))
@@ -72,12 +71,11 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
     def snapshot(self) -> tuple[Any, ...]:
         """Plain data and packed arrays."""
         group = self.group
-        names = dict(group.names)
         if self._store.in_increments:
-            kept = self._save_changes()
-            names = {}
+            kept, names = self._save_changes(), {}
         else:
             kept = self._store.save(self._key, arrays_of(group.tables))
+            names = dict(group.names)
         return (
             dict(self.watermarks), pack(group.tables, kept), names,
             self.pending.tobytes(), self.horizons.tobytes(), group.details.tobytes(),

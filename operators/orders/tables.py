@@ -272,18 +272,13 @@ def pack(tables: Tables, kept: Any) -> tuple[Any, ...]:
     return VERSION, tables.used.tobytes(), kept
 
 
-def check_version(packed: tuple[Any, ...]) -> None:
-    """Raise RecoveryError where another program packed the tables."""
+def unpack(packed: tuple[Any, ...], arrays: Mapping[str, Any]) -> Tables:
+    """Tables from what `pack` gave and the arrays' buffers. Raises RecoveryError."""
     if packed[0] != VERSION:
         raise RecoveryError(
             f"the order stage's snapshot has version {packed[0]}, this program reads {VERSION}: "
             "start anew with an empty recovery_dir"
         )
-
-
-def unpack(packed: tuple[Any, ...], arrays: Mapping[str, Any]) -> Tables:
-    """Tables from what `pack` gave and the arrays' buffers. Raises RecoveryError."""
-    check_version(packed)
     used = np.frombuffer(packed[1], np.int64).copy()
     tables = reserve_rows(new_tables()._replace(used=used), used // 4)
     for name, array in arrays_of(tables).items():
