@@ -21,8 +21,8 @@ from benchmarks.bus_load import Plan
 from benchmarks.deployed import deployed
 from benchmarks.report import note, parser, show
 from benchmarks.stored_day import is_done, store_day
-from cli.deployment import free_ports
 from domain.topics import STATUS_PREFIX
+from runtime.ports import free_ports
 from runtime.units import Processes
 
 PATIENCE_S = 900.0

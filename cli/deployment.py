@@ -16,6 +16,7 @@ from domain.errors import BusDown, BusError, PeerLost, ServerError, ServerRefuse
 from domain.vocabulary import Topic
 from runtime.addresses import Servers, announced
 from runtime.history_server import EmbeddedPostgres
+from runtime.ports import free_ports
 from runtime.servers import EMBEDDED, EmbeddedServer
 from runtime.setting_types import default_history_dir
 from runtime.settings import Settings
@@ -218,18 +219,6 @@ def is_free(host: str, port: int) -> bool:
         except OSError:
             return False
     return True
-
-
-def free_ports(count: int) -> list[int]:
-    """So many ports of the loopback interface that nobody uses now."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
 
 
 def data_folder(settings: Settings) -> Path:

@@ -18,6 +18,7 @@ import httpx
 
 from domain.errors import ExecmonError, ServerError
 from runtime.child import launched
+from runtime.ports import free_ports
 from runtime.private_dirs import Lock, make_private_dir, remove_private_dir
 from runtime.pulsar_jars import FOLDER, resolved
 
@@ -46,7 +47,7 @@ class PulsarServer:
         tls: bool = False,
         start_s: float = 120.0,
     ) -> None:
-        self.port, self.admin_port, tls_port, tls_admin_port = _free_ports(4)
+        self.port, self.admin_port, tls_port, tls_admin_port = free_ports(4)
         self.tls_url = f"pulsar+ssl://127.0.0.1:{tls_port}"
         self.tls_admin_url = f"https://127.0.0.1:{tls_admin_port}"
         self._more = dict(more or {})
@@ -197,17 +198,6 @@ class PulsarServer:
 def _loopback() -> str:
     names = [name for _, name in socket.if_nameindex()]
     return next((name for name in names if name.startswith("lo")), "lo")
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
 
 
 def main(arguments: Sequence[str]) -> int:

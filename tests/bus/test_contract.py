@@ -11,21 +11,8 @@ from domain.instants import SECOND
 from domain.keys import partition_of
 from domain.topics import ARROW_TYPE
 from domain.vocabulary import Topic
+from tests.bus.stored import ORDERS0, QUOTE, bodies, say
 from tests.pulsar_broker import again
-
-ORDERS0 = (Topic.ORDERS, 0)
-QUOTE = {"type": "quote", "symbol": "IBM", "bid": 1.0, "ts_event": "2026-11-20T14:30:00Z"}
-
-
-def bodies(bus, place=ORDERS0, after=START, count=1000):
-    reader = bus.reader()
-    found = reader.read({place: after}, count, 0).get(place, [])
-    reader.close()
-    return [m.body for m in found]
-
-
-def say(bus, *texts, place=ORDERS0):
-    return bus.append([Outgoing(*place, text.encode()) for text in texts])
 
 
 def test_messages_are_read_in_the_order_they_were_stored(bus):

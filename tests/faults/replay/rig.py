@@ -21,12 +21,13 @@ import redis
 
 from bus.base import START
 from bus.connect import open_bus
-from cli.deployment import FOLLOWING, POLICY, free_ports
+from cli.deployment import FOLLOWING, POLICY
 from cli.recovery import prepare_recovery
 from cli.worker import environment
 from domain.vocabulary import Topic
 from runtime.addresses import Servers
 from runtime.history_server import EmbeddedPostgres
+from runtime.ports import free_ports
 from runtime.servers import EmbeddedServer
 from runtime.settings import load_settings
 from runtime.supervise import Supervisor

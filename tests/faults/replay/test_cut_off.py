@@ -6,7 +6,7 @@ from contextlib import ExitStack
 import psutil
 import pytest
 
-from cli.deployment import free_ports
+from runtime.ports import free_ports
 from tests.faults.conftest import OUTAGE_S
 from tests.faults.replay.script import Teller
 from tests.faults.wire import Wire
