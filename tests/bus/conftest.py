@@ -7,7 +7,6 @@ import pytest
 from bus.base import Bus
 from bus.connect import open_bus
 from bus.redis_streams import RedisBus
-from domain.errors import ServerError
 from domain.vocabulary import Topic
 from runtime.pulsar_server import PulsarServer
 from runtime.servers import EmbeddedServer
@@ -49,10 +48,7 @@ def _own_pulsar(broker) -> Iterator[OwnPulsar]:
     if not isinstance(broker, PulsarServer):
         pytest.skip("the Pulsar that is given is not ours to kill")
     yield OwnPulsar(broker)
-    try:
-        assert broker.pid
-    except ServerError:
-        broker.restart()
+    broker.ensure_healthy()
 
 
 @pytest.fixture
