@@ -165,6 +165,22 @@ class AlertMonitoring(msgspec.Struct, kw_only=True):
     evidence: AlertEvidence = msgspec.field(default_factory=AlertEvidence)
     suppressed_by: str | None = None
     order_ids: list[OrderId] = []
+    desk: str = ""
+    change: str = ""
+    """What happened to the alert with this event, such as RAISED or ACKNOWLEDGED."""
+    transition: int | None = None
+    """Number of that transition in the alert's life, from 1; those at LOW are not told of."""
+    by: str = ""
+    """Who did it; `system` for rules and timers."""
+    why: str = ""
+    close_reason: str | None = None
+    snoozed_until: MaybeTime = None
+    notify: bool = True
+    """Whether it is worth sending to somebody."""
+    not_before: MaybeTime = None
+    """A page waits until then: an alert of wider scope may take it into its own."""
+    group: str | None = None
+    """Id of the alert whose page covers this one."""
 
 
 class ExecutionAlertGenerated(msgspec.Struct, kw_only=True):
