@@ -163,6 +163,7 @@ _HEADER = [
     ("anomalies", "u4"),  # bits of Anomaly
     ("fills", "i4"),
     ("children", "i4"),
+    ("market_flags", "i8"),  # bits of MarketFlag: the market the row was valued with
     ("order_qty", "f8"),
     ("cum_qty", "f8"),
     ("leaves_qty", "f8"),
@@ -177,6 +178,10 @@ _HEADER = [
     ("market_qty", "f8"),  # eligible volume since arrival
     ("reported_cum_qty", "f8"),  # the counterparty's newest FIX 14
     ("reported_avg_px", "f8"),  # the counterparty's newest FIX 6
+    ("participation", "f8"),  # share of the volume the order is meant to have
+    ("lot", "f8"),
+    ("usual_spread_bps", "f8"),  # of the symbol, by its reference data
+    ("usual_qty", "f8"),  # volume that is usual from arrival to now, by its reference data
 ]
 
 HEADER = np.dtype(_HEADER)
@@ -252,6 +257,21 @@ BAR = np.dtype(
 )
 """The eligible prints of a symbol in one second."""
 BAR_INTERVAL_MS = 1_000
+
+
+class MarketFlag:
+    """Bits of `market_flags`."""
+
+    PRE_OPEN = 1
+    HALTED = 2
+    STALE = 4
+    """The feed of the symbol was silent for long, in session."""
+    LATE = 8
+    CLOSED = 16
+    OPEN_IS_PRINT = 32
+    """The opening price is the first regular print, no auction was seen."""
+    SHOWS_ONLY = 64
+    """The row is for a screen: rules and history do not know it."""
 
 
 class FillStatus:

@@ -30,7 +30,7 @@ STAMP = np.dtype(
         ("mid_m60s", "f8"),  # mid at the last whole second at or before the instant less 60 s
         ("mid_m30s", "f8"),
         ("mid_m5s", "f8"),
-        ("stamp_flags", "u4"),  # bits of StampFlag
+        ("stamp_flags", "u4"),  # bits of MarketFlag
         ("own_print", "u4"),  # 1: the print of this fill was on the tape by then
     ]
 )
@@ -52,18 +52,6 @@ HORIZON = np.dtype(
     ]
 )
 """The mid some time after a fill."""
-
-
-class StampFlag:
-    """Bits of `stamp_flags`."""
-
-    PRE_OPEN = 1
-    HALTED = 2
-    STALE = 4
-    LATE = 8
-    CLOSED = 16
-    OPEN_IS_PRINT = 32
-    """`open_px` is the first regular print, no auction was seen."""
 
 
 class _Piece:

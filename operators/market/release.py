@@ -5,13 +5,13 @@ from typing import Any
 import numpy as np
 
 from domain.instants import SECOND
+from domain.rows import MarketFlag
 from domain.vocabulary import EventKind
 from operators.kernel import Row, Table, kernel
 from operators.lookup import find, put, remove
 from operators.market.bars import note_closed
 from operators.market.state import OWN_PRINT_WINDOW_NS
 from operators.market.tape import interval_at, mid_at, stamp
-from operators.pieces import StampFlag
 
 _FILLED = int(EventKind.ORDER_FILLED)
 _BUSTED = int(EventKind.FILL_BUSTED)
@@ -25,7 +25,7 @@ _MARK = int(EventKind.MARK)
 _OWN_PRINT = int(EventKind.OWN_PRINT)
 _WINDOW = OWN_PRINT_WINDOW_NS
 _MS = 1_000_000
-_LATE = StampFlag.LATE
+_LATE = MarketFlag.LATE
 _SECOND = SECOND
 _NEVER = (1 << 63) - 1
 

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 
 from domain.instants import NO_TIME
+from domain.rows import MarketFlag
 from domain.vocabulary import MarketKind, TradeFlag
 from operators.kernel import Row, Table, kernel
 from operators.lookup import find
-from operators.pieces import StampFlag
 
 _QUOTE = int(MarketKind.QUOTE)
 _PRINT = int(MarketKind.TRADE | MarketKind.AUCTION)
@@ -19,11 +19,11 @@ _OPENING = int(TradeFlag.OPENING)
 _SECOND = 1_000_000_000
 _NO_TIME = NO_TIME
 _KEPT = 128
-_PRE_OPEN = StampFlag.PRE_OPEN
-_HALT_FLAG = StampFlag.HALTED
-_CLOSED = StampFlag.CLOSED
-_LATE = StampFlag.LATE
-_OPEN_IS_PRINT = StampFlag.OPEN_IS_PRINT
+_PRE_OPEN = MarketFlag.PRE_OPEN
+_HALT_FLAG = MarketFlag.HALTED
+_CLOSED = MarketFlag.CLOSED
+_LATE = MarketFlag.LATE
+_OPEN_IS_PRINT = MarketFlag.OPEN_IS_PRINT
 
 DONE = 0
 WIDEN_TICKS = 1

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from domain.columns import blank
+from domain.instants import NO_TIME
 from domain.reference import REFERENCE
 from metrics.curves import curve_at, multiplier_at, sigma_bps_per_sqrt_s
 from operators.kernel import Row, Table, kernel
@@ -51,6 +52,17 @@ def curve_share(ref: Row, now: int, now_x: float, start: int, end: int) -> Any:
         return np.nan
     passed = (_curve_at(ref.volume_curve, slots, now_x) - first) / (last - first)
     return min(max(passed, 0.0), 1.0)
+
+
+@kernel
+def usual_qty(ref: Row, start: int, now: int, now_x: float) -> Any:
+    """Volume that usually trades in the session's time from `start` to `now`."""
+    slots = ref.volume_slots
+    if slots <= 0 or not ref.session_s > 0.0 or now_x != now_x or start == NO_TIME:
+        return np.nan
+    before = max(now_x + (start - now) * 1e-9 / ref.session_s, 0.0)
+    share = _curve_at(ref.volume_curve, slots, now_x) - _curve_at(ref.volume_curve, slots, before)
+    return ref.adv_qty * share
 
 
 @kernel

@@ -61,7 +61,7 @@ ORDER_STATE = np.dtype(
         ("ts_ingest", "i8"),
         ("detail_ts", "i8"),  # event time of the newest detail
         ("flags", "u4"),  # bits of Anomaly
-        ("arrival_flags", "u4"),  # bits of StampFlag
+        ("arrival_flags", "u4"),  # bits of MarketFlag
         ("now_flags", "u4"),
         ("phase_ms", "u4"),
         # Links; −1 is none.

@@ -6,7 +6,7 @@ import numpy as np
 
 from domain.instants import NO_TIME
 from domain.reasons import Reason
-from domain.rows import BENCHMARKS, FillStatus
+from domain.rows import BENCHMARKS, FillStatus, MarketFlag
 from domain.rows import ORDER_METRICS as NAMES
 from domain.vocabulary import EventKind, OrderState, Schedule
 from metrics.benchmarks import far_touch, mid, near_touch, twap, vwap, vwap_ex_own
@@ -32,10 +32,9 @@ from metrics.spreads import effective_spread, ratio, ratio_bps
 from operators.kernel import Row, Table, kernel
 from operators.market.tape import valid_mid
 from operators.orders import sums as S
-from operators.orders.curves import curve_share, reference_row, sigma_now
+from operators.orders.curves import curve_share, reference_row, sigma_now, usual_qty
 from operators.orders.fold import is_closed
 from operators.orders.tables import Tables
-from operators.pieces import StampFlag
 
 M = {name: i for i, name in enumerate(NAMES)}
 N_METRICS = len(NAMES)
@@ -72,8 +71,8 @@ _TWAP = int(Schedule.TWAP)
 _VWAP = int(Schedule.VWAP)
 _POV = int(Schedule.POV)
 _IS = int(Schedule.IS)
-_PRE_OPEN = StampFlag.PRE_OPEN
-_OPEN_IS_PRINT = StampFlag.OPEN_IS_PRINT
+_PRE_OPEN = MarketFlag.PRE_OPEN
+_OPEN_IS_PRINT = MarketFlag.OPEN_IS_PRINT
 _WINDOW_NS = 60_000_000_000
 _WINDOW_S = 60.0
 _KAPPA_T = 3.0
@@ -550,13 +549,14 @@ def measure(tables: Tables, references: Table, slot: int, row: Row) -> None:
     if m[IMPACT] == m[IMPACT]:
         r[IMPACT] = _NO_INDEX
     _measure_efficiency(m, r, order, ref, end_open_s, arrival, no_arrival)
-    _write_header(row, tables, slot, state, q, avg, first_ts, last_ts, closed_ts, vol,
+    _write_header(row, ref, tables, slot, state, q, avg, first_ts, last_ts, closed_ts, vol,
                   sums[S.FEE, 0], routed, sums[S.FILLS, 0])  # fmt: skip
 
 
 @kernel
 def _write_header(
     head: Row,
+    ref: Row,
     tables: Tables,
     slot: int,
     state: int,
@@ -627,3 +627,8 @@ def _write_header(
     head.market_qty = vol
     head.reported_cum_qty = order.reported_cum_qty
     head.reported_avg_px = order.reported_avg_px
+    head.market_flags = order.now_flags
+    head.participation = order.participation
+    head.lot = ref.lot
+    head.usual_spread_bps = ref.spread_bps
+    head.usual_qty = usual_qty(ref, order.arrival_ts, order.now_ts, order.now_session_x)

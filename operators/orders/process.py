@@ -6,6 +6,7 @@ import numpy as np
 
 from domain.columns import HAS_DETAIL, SHOWS_ONLY
 from domain.instants import NO_TIME
+from domain.rows import MarketFlag
 from domain.vocabulary import Anomaly, EventKind
 from operators.kernel import Row, Table, kernel
 from operators.lookup import find
@@ -17,7 +18,6 @@ from operators.orders.measure import filled_qty, measure, state_of
 from operators.orders.numbering import count_event, see_market, write_numbered
 from operators.orders.records import write_known_fill
 from operators.orders.tables import MOST_VENUES, Tables
-from operators.pieces import StampFlag
 
 _FILLED = int(EventKind.ORDER_FILLED)
 _BUSTED = int(EventKind.FILL_BUSTED)
@@ -27,7 +27,8 @@ _ACKNOWLEDGED = int(EventKind.ROUTE_ACKNOWLEDGED)
 _MARK = int(EventKind.MARK)
 _OWN_PRINT = int(EventKind.OWN_PRINT)
 _LATE = int(Anomaly.LATE)
-_STAMPED_LATE = StampFlag.LATE
+_STAMPED_LATE = MarketFlag.LATE
+_FOR_A_SCREEN = MarketFlag.SHOWS_ONLY
 _MS = 1_000_000
 
 MOST_ROWS = 8
@@ -316,6 +317,7 @@ def process(
                 measure(tables, references, slot, status)
             status.kind = _MARK
             if only_shows:
+                status.market_flags |= _FOR_A_SCREEN
                 tables.orders[slot] = spare[0]
             tables.orders[slot].restated &= RESTATED_ONCE
             _write_venues(tables, slot, count, venue_start, venue_key, venue_qty)

@@ -30,8 +30,9 @@ GOLDEN_HEADER = """
     decision_ts:i8 first_fill_ts:i8 last_fill_ts:i8 closed_ts:i8 start_ts:i8 end_ts:i8 quote_ts:i8
     kind:u1 state:u1 side:i1 side_code:u1 ord_type:u1 time_in_force:u1 asset_class:u1 schedule:u1
     provisional:u1 restated:u1 numbered:u1 has_children:u1 anomalies:u4 fills:i4 children:i4
-    order_qty:f8 cum_qty:f8 leaves_qty:f8 avg_px:f8 last_qty:f8 last_px:f8 limit_px:f8
-    routed_qty:f8 fee:f8 bid:f8 ask:f8 market_qty:f8 reported_cum_qty:f8 reported_avg_px:f8
+    market_flags:i8 order_qty:f8 cum_qty:f8 leaves_qty:f8 avg_px:f8 last_qty:f8 last_px:f8
+    limit_px:f8 routed_qty:f8 fee:f8 bid:f8 ask:f8 market_qty:f8 reported_cum_qty:f8
+    reported_avg_px:f8 participation:f8 lot:f8 usual_spread_bps:f8 usual_qty:f8
 """
 GOLDEN_STATUS = """
     execution_progress expected_progress execution_speed fill_rate fill_qty_per_s

@@ -12,8 +12,7 @@ from domain.errors import (
     ServerError,
 )
 from domain.reasons import DeadLetterReason, Reason
-from domain.rows import FillStatus
-from operators.pieces import StampFlag
+from domain.rows import FillStatus, MarketFlag
 
 GOLDEN = {
     v.EventKind: {
@@ -87,8 +86,8 @@ def test_bits_and_codes_of_rows_never_change():
     assert (FillStatus.COUNTED, FillStatus.REPEATED, FillStatus.BUSTED, FillStatus.CORRECTED) == (
         1, 2, 3, 4,
     )  # fmt: skip
-    flags = (StampFlag.PRE_OPEN, StampFlag.HALTED, StampFlag.STALE, StampFlag.LATE,
-             StampFlag.CLOSED, StampFlag.OPEN_IS_PRINT)  # fmt: skip
+    flags = (MarketFlag.PRE_OPEN, MarketFlag.HALTED, MarketFlag.STALE, MarketFlag.LATE,
+             MarketFlag.CLOSED, MarketFlag.OPEN_IS_PRINT)  # fmt: skip
     assert flags == (1, 2, 4, 8, 16, 32)
 
 

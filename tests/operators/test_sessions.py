@@ -6,13 +6,14 @@ import pytest
 from domain.batch import Batch, Input
 from domain.calendars import trading_table
 from domain.instants import SECOND, parse_rfc3339
+from domain.rows import MarketFlag
 from domain.vocabulary import EventKind, Topic
 from operators.market.logic import MarketSettings
 from operators.market.progress import Progress
 from operators.market.sessions import Sessions
 from operators.market.state import SYMBOL, TICK
 from operators.market.tape import open_seconds, stamp
-from operators.pieces import STAMPED, StampFlag
+from operators.pieces import STAMPED
 
 OPEN = "2023-11-22T14:30:00Z"
 CLOSE = "2023-11-22T21:00:00Z"
@@ -277,8 +278,8 @@ def test_before_its_first_session_a_calendar_says_closed():
 
     stamp(out[0], symbol[0], np.zeros(1, TICK), np.zeros(128), intervals, 5 * SECOND, -1)
 
-    assert out["stamp_flags"][0] & StampFlag.CLOSED
+    assert out["stamp_flags"][0] & MarketFlag.CLOSED
     assert np.isnan(out["session_x"][0])
     stamp(out[0], symbol[0], np.zeros(1, TICK), np.zeros(128), intervals, 15 * SECOND, -1)
-    assert not out["stamp_flags"][0] & StampFlag.CLOSED
+    assert not out["stamp_flags"][0] & MarketFlag.CLOSED
     assert out["session_x"][0] == 0.5
