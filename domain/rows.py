@@ -335,6 +335,8 @@ class Rows:
     watermark: int = NO_TIME
     bars: np.ndarray = field(default_factory=lambda: np.empty(0, BAR))
     """Final bars of the market; such rows come alone."""
+    controls: list[tuple[int, bytes]] = field(default_factory=list[tuple[int, bytes]])
+    """(effective time, JSON) of control messages that came, for the rules."""
     bodies: dict[int, bytes] = field(default_factory=dict[int, bytes])
     """JSON of status rows that some sink has made already, by row."""
 
@@ -342,7 +344,7 @@ class Rows:
         names = {key: self.names[key] for key in self.keys() if key in self.names}
         return Rows, (
             self.status, self.status_venues, self.orders, self.order_venues, self.fills,
-            self.executed, self.timeline, names, self.watermark, self.bars,
+            self.executed, self.timeline, names, self.watermark, self.bars, self.controls,
         )  # fmt: skip
 
     def keys(self) -> set[int]:

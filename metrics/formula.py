@@ -18,7 +18,8 @@ FloatArray: TypeAlias = NDArray[np.float64]
 Values: TypeAlias = float | NDArray[Any]
 """A number or an array of numbers; integers and booleans are taken as numbers too."""
 
-_jit = njit(cache=True, nogil=True, error_model="numpy")
+compiled = njit(cache=True, nogil=True, error_model="numpy")
+"""How plain functions of numbers are compiled."""
 
 
 class _Definition:
@@ -32,7 +33,7 @@ class _Definition:
         self.__module__ = definition.__module__
         self.__name__ = self.__qualname__ = definition.__name__
         self.__wrapped__ = definition
-        self.kernel = _jit(definition)
+        self.kernel = compiled(definition)
         parameters = inspect.signature(definition).parameters
         self.parameters = tuple(parameters)
         self._types = [
@@ -134,8 +135,8 @@ def _elementwise(definition: Callable[..., float]) -> Callable[..., FloatArray]:
     )
     twin.__module__ = definition.__module__
     twin.__qualname__ = name
-    compiled = not config.DISABLE_JIT  # pyright: ignore[reportAttributeAccessIssue]
-    return vectorize(cache=True)(twin) if compiled else np.vectorize(twin, otypes=[np.float64])
+    is_compiled = not config.DISABLE_JIT  # pyright: ignore[reportAttributeAccessIssue]
+    return vectorize(cache=True)(twin) if is_compiled else np.vectorize(twin, otypes=[np.float64])
 
 
 def _column(values: object) -> FloatArray:

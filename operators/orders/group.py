@@ -76,6 +76,8 @@ class OrderSettings:
     mark_row_interval_ns: int = 60 * SECOND
     evict_after_ns: int = 3600 * SECOND
     max_wait_ns: int = 5_000_000
+    tell_every_ns: int = 0
+    """Step of event time at which the stage says how far it is, with rows or without; 0: never."""
     references: tuple[ReferenceRecord, ...] = ()
     """Records known before the run; more may come on the topic."""
     increments: OpenIncrements | None = None

@@ -48,6 +48,9 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
         self.next_eviction = NO_TIME
         self.finished = False
         self._republish = False
+        self._controls: list[tuple[int, bytes]] = []
+        self._told = NO_TIME
+        """How far whoever reads the rows was told that this group is."""
         self._waiting_since: int | None = None
         if resume is not None:
             (self.watermarks, packed, self.group.names, pending, horizons, details,
@@ -113,6 +116,9 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
             self.pending = in_order(joined((self.pending, events), STAMPED))
         self.horizons = joined((self.horizons, *(p.horizons for p in values)), HORIZON)
         out = self._advance()
+        if self._controls:
+            out.append(Rows(watermark=self._told, controls=self._controls))
+            self._controls = []
         if self._republish:
             self._republish = False
             out.append(group.statuses())
@@ -164,6 +170,11 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
             self.next_eviction = watermark + _EVICT_EVERY_NS
         for rows in out:
             rows.watermark = watermark
+        every = self.settings.tell_every_ns
+        if every and watermark > NO_TIME and watermark // every > self._told // every:
+            if not out:
+                out.append(Rows(watermark=watermark))
+            self._told = watermark
         return out
 
     def _take_references(self, records: list[tuple[int, bytes]]) -> None:
@@ -173,6 +184,8 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
                 self.group.take_reference(raw, known)
             elif type_ == "status_republish_requested":
                 self._republish = True
+            elif self.settings.tell_every_ns:
+                self._controls.append((known, raw))
 
     def _fold(self, event_watermark: int, watermark: int) -> Rows:
         rows = self.pending

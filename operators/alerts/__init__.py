@@ -1,0 +1,1 @@
+"""From the orders' numbers to alerts."""
