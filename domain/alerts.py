@@ -216,7 +216,8 @@ class AlertAction(msgspec.Struct, kw_only=True, omit_defaults=True):
 class Silence(msgspec.Struct, kw_only=True, omit_defaults=True):
     """`silence_set`: alerts that match every given member are not sent until `until`."""
 
-    type: Literal["silence_set"] = "silence_set"
+    # A factory, so that the type is written too.
+    type: Literal["silence_set"] = msgspec.field(default_factory=lambda: "silence_set")
     ts_event: str
     scope: str
     """Desk, or `*` for every desk."""
