@@ -17,6 +17,7 @@ from domain.published import (
     SeverityChange,
 )
 from domain.thresholds import AlertType
+from domain.topics import event_id
 
 NO_DESK = "-"
 """Desk of orders that name none."""
@@ -26,6 +27,24 @@ SEVERITIES = tuple(Severity)
 """The least first."""
 SYSTEM = "system"
 """Who did what nobody did: rules and timers."""
+ORDER_ALERTS = frozenset({AlertType.SLOW_EXECUTION, AlertType.HIGH_COST, AlertType.MARKET_IMPACT})
+"""Types whose scope is an order's id; every other is about something that orders share."""
+
+
+def rank(severity: Severity) -> int:
+    """0 for LOW up to 3 for CRITICAL."""
+    return SEVERITIES.index(severity)
+
+
+def dedupe_key(desk: str, scope: str, type_: str) -> str:
+    """One name for desk, scope and type; no two differ in their parts and agree in it."""
+    desk = desk.replace("%", "%25").replace("|", "%7C")
+    return f"{desk}|{scope}|{type_}"
+
+
+def alert_id_of(key: str, ordinal: int) -> str:
+    """Id of the alert that is the `ordinal`-th of its dedupe key, counted from 1."""
+    return event_id(key, ordinal, "alert")
 
 
 class AlertState(StrEnum):
@@ -94,7 +113,8 @@ class Crossing(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Effective time of the evaluation that decided it."""
     scope: str
     """An order's id, `venue:XNAS`, `algo:VWAP|BRK1` or `feed:market-data-3`."""
-    type: AlertType | Literal["DATA"]
+    type: str
+    """An `AlertType`, or `DATA`."""
     seq: int = 0
     """Orders crossings of one scope and time."""
     severity: Severity | None = None
@@ -141,7 +161,8 @@ class Alert(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Counts the alerts of a key from 1."""
     desk: str
     scope: str
-    type: AlertType | Literal["DATA"]
+    type: str
+    """An `AlertType`, or `DATA`."""
     state: AlertState
     severity: Severity
     """As it is shown: the rule's, raised by escalation or lowered by inhibition."""
@@ -195,7 +216,8 @@ class AlertAction(msgspec.Struct, kw_only=True, omit_defaults=True):
 class Silence(msgspec.Struct, kw_only=True, omit_defaults=True):
     """`silence_set`: alerts that match every given member are not sent until `until`."""
 
-    type: Literal["silence_set"] = "silence_set"
+    # A factory, so that the type is written too.
+    type: Literal["silence_set"] = msgspec.field(default_factory=lambda: "silence_set")
     ts_event: str
     scope: str
     """Desk, or `*` for every desk."""

@@ -1,1 +1,1 @@
-"""From the orders' numbers to alerts."""
+"""The alert stage: what the rules saw, made alerts with a life, for each group of desks."""

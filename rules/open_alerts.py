@@ -1,0 +1,209 @@
+"""The alerts that are not over: each transition, what it means for others, what falls due."""
+
+from heapq import heappop, heappush
+from typing import Any
+
+import msgspec
+
+from domain.alerts import SYSTEM, Alert, AlertChange, AlertState, Change
+from domain.instants import END_OF_TIME, SECOND
+from domain.thresholds import AlertType
+from rules.alert_numbers import Memory
+from rules.inhibition import (
+    VENUE_PREFIX,
+    Cause,
+    Key,
+    coverer_of,
+    covers,
+    explained_by,
+    key_of_alert,
+)
+from rules.lifecycle import Life, step
+from rules.silences import Quiet, Silences
+from rules.timers import Timer, next_due
+
+_GIVE_BACK_EVERY_NS = 3600 * SECOND
+
+
+class _Saved(msgspec.Struct, array_like=True):
+    lives: list[Life]
+    memory: Memory
+    quiet: list[Quiet]
+    give_back_at: int
+
+
+_encode = msgspec.msgpack.encode
+_SAVED = msgspec.msgpack.Decoder(_Saved)
+
+
+class OpenAlerts:
+    """Lives by desk, scope and type, with silences, numbers and timers.
+
+    Whoever changes a life, a silence or the memory does so through here, or says `touch`.
+    """
+
+    def __init__(self, saved: bytes | None = None) -> None:
+        self._lives: dict[Key, Life] = {}
+        self._key_of_id: dict[str, Key] = {}
+        self.memory = Memory()
+        self.silences = Silences()
+        self._timers: list[tuple[int, Timer, Key]] = []
+        self._give_back_at = END_OF_TIME
+        self._out: list[AlertChange] = []
+        self._saved = saved
+        if saved is not None:
+            self._resume(_SAVED.decode(saved))
+
+    def _resume(self, saved: _Saved) -> None:
+        self.memory, self._give_back_at = saved.memory, saved.give_back_at
+        for life in saved.lives:
+            self._add(key_of_alert(life.alert), life)
+            self._schedule(life)
+        for quiet in saved.quiet:
+            self.add_silence(quiet)
+        self._saved = None
+
+    def dump(self) -> bytes:
+        """Everything, for the constructor; made anew only where something changed."""
+        if self._saved is None:
+            whole = _Saved(
+                list(self._lives.values()), self.memory, self.silences.all(), self._give_back_at
+            )
+            self._saved = _encode(whole)
+        return self._saved
+
+    def touch(self, at: int = END_OF_TIME) -> None:
+        """Something changed; what is remembered since `at` is given back in time."""
+        self._saved = None
+        if at < END_OF_TIME:
+            self._give_back_at = min(self._give_back_at, at + _GIVE_BACK_EVERY_NS)
+
+    def given(self) -> list[AlertChange]:
+        """The transitions since the last call, in order."""
+        out, self._out = self._out, []
+        return out
+
+    # Lives
+
+    def get(self, key: Key) -> Life | None:
+        """The open alert of a key."""
+        return self._lives.get(key)
+
+    def keys(self) -> list[Key]:
+        """Of every open alert, in order."""
+        return sorted(self._lives)
+
+    def alert(self, alert_id: str, at: int) -> Alert | None:
+        """An alert that is open, or has been over for less than a day at `at`."""
+        key = self._key_of_id.get(alert_id)
+        return self.memory.body(alert_id, at) if key is None else self._lives[key].alert
+
+    def _add(self, key: Key, life: Life) -> None:
+        self._lives[key] = life
+        self._key_of_id[life.alert.alert_id] = key
+
+    def begin(self, life: Life, why: str) -> None:
+        """Raise an alert that has no transition yet."""
+        alert = life.alert
+        self._add(key_of_alert(alert), life)
+        cause = self.cause(alert)
+        members = {"suppressed_by": cause.by, "group": cause.group} if cause else {}
+        self.put(life, alert.started_at, Change.RAISED, why=why, page=True, **members)
+
+    def put(self, life: Life, at: int, change: Change, **more: Any) -> None:
+        """Write a transition, as `step` takes it; what it means for other alerts follows it."""
+        covered = covers(life.alert) and change is not Change.RAISED
+        self._out.append(step(life, at, change, **more))
+        self.touch()
+        alert = life.alert
+        if alert.state.is_over:
+            del self._lives[key_of_alert(alert)], self._key_of_id[alert.alert_id]
+            self.memory.of(alert.dedupe_key, at).published_seq = alert.published_seq
+            self.memory.keep(alert, at)
+            self.touch(at)
+        else:
+            self._schedule(life)
+        if covers(alert) != covered:
+            self._explain_covered(alert, at)
+
+    # Time
+
+    def _schedule(self, life: Life) -> None:
+        due = next_due(life)
+        if due is not None:
+            heappush(self._timers, (*due, key_of_alert(life.alert)))
+
+    def add_silence(self, quiet: Quiet) -> None:
+        """Put a silence in force until its end."""
+        self.silences.add(quiet)
+        name = (quiet.silence.silence_id, "", "")
+        heappush(self._timers, (quiet.until, Timer.SILENCE_END, name))
+        self.touch()
+
+    def next_due(self, until: int) -> tuple[int, Timer, Life] | None:
+        """The next alert that changes by itself up to and with `until`; silences end meanwhile."""
+        while self._timers and self._timers[0][0] <= until:
+            at, timer, key = heappop(self._timers)
+            if timer is Timer.SILENCE_END:
+                if self.silences.ends(key[0], at):
+                    self.silences.lift(key[0])
+                    self.explain_all(at)
+                continue
+            life = self._lives.get(key)
+            if life is not None and next_due(life) == (at, timer):
+                return at, timer, life
+        return None
+
+    def give_back(self, until: int) -> None:
+        """Let go of what counts as forgotten, now and then."""
+        if until >= self._give_back_at:
+            self.memory.give_back(until)
+            self._give_back_at = until + _GIVE_BACK_EVERY_NS
+            self.touch()
+
+    # What explains what
+
+    def cause(self, alert: Alert) -> Cause | None:
+        """What explains an alert now: another alert before a silence."""
+        key = coverer_of(alert)
+        coverer = None if key is None else self._lives.get(key)
+        if coverer is not None and covers(coverer.alert):
+            return explained_by(coverer.alert)
+        return self.silences.cause(alert)
+
+    def explain(self, life: Life, at: int, by: str = SYSTEM) -> None:
+        """Bring what is said of an alert's cause up to date."""
+        alert = life.alert
+        cause = self.cause(alert)
+        if cause is None:
+            if alert.suppressed_by is not None:
+                self.put(
+                    life, at, Change.UNSUPPRESSED, by=by, why="nothing explains it any more",
+                    page=alert.state is not AlertState.ACKED, suppressed_by=None, group=None,
+                )  # fmt: skip
+        elif cause.by != alert.suppressed_by:
+            self.put(
+                life, at, Change.SUPPRESSED, by=by, why=cause.why,
+                suppressed_by=cause.by, group=cause.group,
+            )  # fmt: skip
+
+    def explain_all(self, at: int, by: str = SYSTEM) -> None:
+        """The same for every open alert."""
+        for key in self.keys():
+            self.explain(self._lives[key], at, by)
+
+    def _explain_covered(self, coverer: Alert, at: int) -> None:
+        desk, scope, type_ = key_of_alert(coverer)
+        if type_ == AlertType.MARKET_IMPACT:
+            keys = [(desk, scope, AlertType.HIGH_COST)]
+        else:
+            keys = sorted(
+                key
+                for key, life in self._lives.items()
+                if key[0] == desk
+                and key[2] == AlertType.SLOW_EXECUTION
+                and VENUE_PREFIX + life.alert.main_venue == scope
+            )
+        for key in keys:
+            if key in self._lives:
+                self.explain(self._lives[key], at)
