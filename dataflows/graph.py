@@ -4,16 +4,21 @@ The step ids are a storage format: state is found again by them after a restart.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 from bytewax.inputs import Source
+from bytewax.operators import KeyedStream
 from bytewax.outputs import Sink
 
 from domain.batch import Batch, DeadLetter, Input
 from domain.keys import GROUP_KEYS
 from domain.rows import Rows
+from operators.alerts.desk import DeskSettings, track_alerts
+from operators.alerts.parcels import GRID_NS, DeskRouter, Parcel
+from operators.alerts.watch import WatchSettings, watch_orders
 from operators.market.logic import MarketSettings, stamp_with_market
 from operators.orders.group import OrderSettings
 from operators.orders.logic import track_orders
@@ -21,6 +26,18 @@ from operators.pieces import Arrivals, OrderPiece, Stamped
 from operators.split import groups_fed, route_to_orders, split_batches
 
 FLOW_ID = "monitor"
+_SOURCE = {key: group for group, key in enumerate(GROUP_KEYS)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertPlan:
+    """What the rules are told, and where alerts go.
+
+    The sink takes (key of the desk group, AlertChange).
+    """
+
+    sink: Sink[Any]
+    watch: WatchSettings = field(default_factory=WatchSettings)
 
 
 def monitor_graph(
@@ -30,8 +47,9 @@ def monitor_graph(
     orders: OrderSettings,
     row_sinks: Mapping[str, Sink[Any]],
     dead_letter_sink: Sink[Any],
+    alerts: AlertPlan | None = None,
 ) -> Dataflow:
-    """Batches of every input partition to rows at each sink.
+    """Batches of every input partition to rows at each sink, and to alerts if there is a plan.
 
     Sinks take (key of the order group, Rows); the dead-letter sink takes
     (topic and partition, DeadLetter).
@@ -56,12 +74,35 @@ def monitor_graph(
     split_up = op.flat_map_batch("split", batches, split)
     stamped = stamp_with_market("market", split_up, market)
     routed = op.flat_map_batch("route", stamped, route)
+    if alerts is not None:
+        orders = replace(orders, tell_every_ns=GRID_NS)
     rows = track_orders("orders", routed, orders)
+    if alerts is not None:
+        _raise_alerts(rows, alerts, groups)
+        rows = op.filter("news", rows, _has_news)
     if market.bars:
         rows = op.merge("rows_and_bars", rows, op.flat_map("bars", stamped, _bars_of))
     for name, sink in row_sinks.items():
         op.output(name, rows, sink)
     return flow
+
+
+def _has_news(item: tuple[str, Rows]) -> bool:
+    return not item[1].is_empty
+
+
+def _raise_alerts(rows: KeyedStream[Rows], plan: AlertPlan, groups: int) -> None:
+    """What the rules see in the rows of the order groups, as alerts at their sink."""
+    router = DeskRouter(groups)
+
+    def to_desks(items: list[tuple[str, Parcel]]) -> list[tuple[str, Parcel]]:
+        for key, parcel in items:
+            parcel.source = _SOURCE[key]
+        return router(items)
+
+    watched = watch_orders("watch", rows, plan.watch)
+    dealt = op.flat_map_batch("to_desks", watched, to_desks)
+    op.output("alerts_out", track_alerts("alerts", dealt, DeskSettings(sources=groups)), plan.sink)
 
 
 def _bars_of(item: tuple[str, Stamped]) -> list[tuple[str, Rows]]:
@@ -75,6 +116,8 @@ def _bars_of(item: tuple[str, Stamped]) -> list[tuple[str, Rows]]:
 
 
 STEP_IDS = ("source", "refused", "dead_letters", "split", "market", "route", "orders")
+ALERT_STEP_IDS = ("watch", "to_desks", "alerts", "alerts_out", "news")
+"""Where alerts are raised."""
 BAR_STEP_IDS = ("bars", "rows_and_bars")
 """Where bars are cut."""
 assert len(GROUP_KEYS) >= 16

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from domain.columns import EVENT
-from domain.instants import NO_TIME
+from domain.instants import END_OF_TIME, NO_TIME
 
 REALIZED_HORIZONS = {
     "50ms": 50_000_000,
@@ -333,6 +333,9 @@ class Rows:
     names: Mapping[int, str] = field(default_factory=dict)
     """Texts of the keys in the rows, and perhaps of others."""
     watermark: int = NO_TIME
+    """No later final row of the group lies before."""
+    end: int = END_OF_TIME
+    """The last event time, once every input has ended."""
     bars: np.ndarray = field(default_factory=lambda: np.empty(0, BAR))
     """Final bars of the market; such rows come alone."""
     controls: list[tuple[int, bytes]] = field(default_factory=list[tuple[int, bytes]])
@@ -340,11 +343,20 @@ class Rows:
     bodies: dict[int, bytes] = field(default_factory=dict[int, bytes])
     """JSON of status rows that some sink has made already, by row."""
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing in it for a sink: it says how far the group is."""
+        return not (
+            len(self.status) or len(self.orders) or len(self.fills) or len(self.executed)
+            or len(self.timeline) or len(self.bars)
+        )  # fmt: skip
+
     def __reduce__(self) -> tuple[Any, ...]:
         names = {key: self.names[key] for key in self.keys() if key in self.names}
         return Rows, (
             self.status, self.status_venues, self.orders, self.order_venues, self.fills,
-            self.executed, self.timeline, names, self.watermark, self.bars, self.controls,
+            self.executed, self.timeline, names, self.watermark, self.end,
+            self.bars, self.controls,
         )  # fmt: skip
 
     def keys(self) -> set[int]:

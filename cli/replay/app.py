@@ -35,6 +35,13 @@ Dead = Annotated[
     typer.Option("--dead-letters", help="Write what was refused, as NDJSON.",
                  rich_help_panel=_RESULTS),
 ]  # fmt: skip
+Alerts = Annotated[
+    Path | None,
+    typer.Option(
+        help="Judge the orders by the rules and write every change of an alert, as NDJSON.",
+        rich_help_panel=_RESULTS,
+    ),
+]
 Marks = Annotated[
     float,
     typer.Option(
@@ -77,6 +84,7 @@ def lobster(
     orders: Orders = None,
     fills: Fills = None,
     dead_letters: Dead = None,
+    alerts: Alerts = None,
     marks: Marks = 0.0,
     reference: Reference = None,
     calendar: Calendar = None,
@@ -90,7 +98,7 @@ def lobster(
     from cli.replay.formats import replay_lobster
 
     options = _options(
-        orders, fills, dead_letters, marks, reference, calendar, workers, as_json=as_json
+        orders, fills, dead_letters, alerts, marks, reference, calendar, workers, as_json=as_json
     )
     replay_lobster(folder, symbol, day_of(day), options)
 
@@ -111,6 +119,7 @@ def tape(
     orders: Orders = None,
     fills: Fills = None,
     dead_letters: Dead = None,
+    alerts: Alerts = None,
     marks: Marks = MARKS_S,
     reference: Reference = None,
     calendar: Calendar = "XNYS",
@@ -125,7 +134,7 @@ def tape(
     from cli.replay.tape import replay_tape
 
     options = _options(
-        orders, fills, dead_letters, marks, reference, calendar, workers, as_json=as_json
+        orders, fills, dead_letters, alerts, marks, reference, calendar, workers, as_json=as_json
     )
     if fill_at not in {"touch", "mid"}:
         raise ConfigurationError(f"--fill-at must be touch or mid, was {fill_at!r}")
@@ -145,6 +154,7 @@ def fix(
     orders: Orders = None,
     fills: Fills = None,
     dead_letters: Dead = None,
+    alerts: Alerts = None,
     marks: Marks = MARKS_S,
     reference: Reference = None,
     calendar: Calendar = None,
@@ -158,7 +168,7 @@ def fix(
     from cli.replay.fix import replay_fix
 
     options = _options(
-        orders, fills, dead_letters, marks, reference, calendar, workers, as_json=as_json
+        orders, fills, dead_letters, alerts, marks, reference, calendar, workers, as_json=as_json
     )
     replay_fix(files, options, strict=strict)
 
@@ -169,6 +179,7 @@ def ndjson(
     orders: Orders = None,
     fills: Fills = None,
     dead_letters: Dead = None,
+    alerts: Alerts = None,
     marks: Marks = MARKS_S,
     reference: Reference = None,
     calendar: Calendar = None,
@@ -177,7 +188,7 @@ def ndjson(
 ) -> None:
     """One event of the bus on each line, topics mixed or not."""
     _replay_files("ndjson", files, _options(
-        orders, fills, dead_letters, marks, reference, calendar, workers, as_json=as_json
+        orders, fills, dead_letters, alerts, marks, reference, calendar, workers, as_json=as_json
     ))  # fmt: skip
 
 
@@ -187,6 +198,7 @@ def csv(
     orders: Orders = None,
     fills: Fills = None,
     dead_letters: Dead = None,
+    alerts: Alerts = None,
     marks: Marks = MARKS_S,
     reference: Reference = None,
     calendar: Calendar = None,
@@ -195,7 +207,7 @@ def csv(
 ) -> None:
     """Columns named like the members of the events, with a header line."""
     _replay_files("csv", files, _options(
-        orders, fills, dead_letters, marks, reference, calendar, workers, as_json=as_json
+        orders, fills, dead_letters, alerts, marks, reference, calendar, workers, as_json=as_json
     ))  # fmt: skip
 
 
@@ -205,6 +217,7 @@ def parquet(
     orders: Orders = None,
     fills: Fills = None,
     dead_letters: Dead = None,
+    alerts: Alerts = None,
     marks: Marks = MARKS_S,
     reference: Reference = None,
     calendar: Calendar = None,
@@ -213,7 +226,7 @@ def parquet(
 ) -> None:
     """Columns named like the members of the events; without `type`, quotes and prints."""
     _replay_files("parquet", files, _options(
-        orders, fills, dead_letters, marks, reference, calendar, workers, as_json=as_json
+        orders, fills, dead_letters, alerts, marks, reference, calendar, workers, as_json=as_json
     ))  # fmt: skip
 
 
@@ -227,6 +240,7 @@ def _options(
     orders: Path | None,
     fills: Path | None,
     dead_letters: Path | None,
+    alerts: Path | None,
     marks: float,
     reference: Path | None,
     calendar: str | None,
@@ -240,6 +254,7 @@ def _options(
         orders=orders,
         fills=fills,
         dead_letters=dead_letters,
+        alerts=alerts,
         marks_s=marks,
         reference=reference,
         calendar=calendar,

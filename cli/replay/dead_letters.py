@@ -2,12 +2,12 @@
 
 import base64
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import msgspec
 
+from cli.replay.lines import LineFile
 from domain.batch import DeadLetter
-from domain.errors import InputError
 from domain.instants import NO_TIME, format_rfc3339
 
 
@@ -21,32 +21,20 @@ class DeadLetters:
 
     def __init__(self, path: Path | None) -> None:
         self.count = 0
-        self._path = path
-        self._fresh = path.with_name(f".{path.name}.part") if path else None
-        self._file: IO[bytes] | None = None
+        self._lines = LineFile(path)
 
     def __enter__(self) -> "DeadLetters":
-        if self._fresh is not None:
-            try:
-                self._file = self._fresh.open("wb")
-            except OSError as error:
-                raise InputError(f"cannot write {self._path}: {error.strerror}") from error
+        self._lines.open()
         return self
 
     def take(self, letter: DeadLetter) -> None:
         """Count one, and write it."""
         self.count += 1
-        if self._file is not None:
-            self._file.write(msgspec.json.encode(as_record(letter)) + b"\n")
+        if self._lines.is_wanted:
+            self._lines.add(msgspec.json.encode(as_record(letter)))
 
     def __exit__(self, failed: type[BaseException] | None, *_: object) -> None:
-        if self._file is None or self._fresh is None or self._path is None:
-            return
-        self._file.close()
-        if failed is None:
-            self._fresh.replace(self._path)
-        else:
-            self._fresh.unlink(missing_ok=True)
+        self._lines.close(keep=failed is None)
 
 
 def as_record(letter: DeadLetter) -> dict[str, Any]:

@@ -10,9 +10,10 @@ from bytewax.testing import cluster_main
 
 from cli.progress import progress
 from cli.reference_output import load_file, tell_problems
+from cli.replay.alerts import AlertFile
 from cli.replay.dead_letters import DeadLetters
 from cli.replay.totals import Totals
-from dataflows.graph import monitor_graph
+from dataflows.graph import AlertPlan, monitor_graph
 from domain.calendar_table import canonical
 from domain.errors import ConfigurationError, InputError
 from domain.instants import SECOND
@@ -27,6 +28,8 @@ from sources.files import FileSource, Progress
 from sources.reader import Reader
 
 NEVER_NS = 1 << 60
+RULES_NS = 5 * SECOND
+"""Event time between two evaluations of an order by the rules."""
 MOST_WORKERS = 16
 
 
@@ -37,6 +40,8 @@ class ReplayOptions:
     orders: Path | None = None
     fills: Path | None = None
     dead_letters: Path | None = None
+    alerts: Path | None = None
+    """Where every change of an alert goes, as NDJSON; the rules look every five seconds."""
     marks_s: float = 0.0
     """Event time between two marks of an open order; 0 for none."""
     reference: Path | None = None
@@ -49,11 +54,15 @@ class ReplayOptions:
         for path in (self.orders, self.fills):
             if path is not None:
                 check_suffix(path)
-        if self.dead_letters is not None and not self.dead_letters.absolute().parent.is_dir():
-            raise ConfigurationError(f"the folder of {self.dead_letters} does not exist")
-        named = [p.absolute() for p in (self.orders, self.fills, self.dead_letters) if p]
+        for path in (self.dead_letters, self.alerts):
+            if path is not None and not path.absolute().parent.is_dir():
+                raise ConfigurationError(f"the folder of {path} does not exist")
+        files = (self.orders, self.fills, self.dead_letters, self.alerts)
+        named = [path.absolute() for path in files if path]
         if len(set(named)) < len(named):
-            raise ConfigurationError("--orders, --fills and --dead-letters must be different files")
+            raise ConfigurationError(
+                "--orders, --fills, --dead-letters and --alerts must be different files"
+            )
         if not 1 <= self.workers <= MOST_WORKERS:
             raise ConfigurationError(
                 f"--workers must be from 1 to {MOST_WORKERS}, was {self.workers}"
@@ -114,7 +123,11 @@ def replay(
     )
     references = _references(options.reference)
     started = time.perf_counter()
-    with DeadLetters(options.dead_letters) as dead, progress("Replaying") as tell:
+    with (
+        DeadLetters(options.dead_letters) as dead,
+        AlertFile(options.alerts) as changes,
+        progress("Replaying") as tell,
+    ):
         done = 0
 
         def note(now: Progress) -> None:
@@ -123,7 +136,8 @@ def replay(
             tell(now.rows, now.share)
 
         source = FileSource(*readers, progress=note)
-        marks_ns = round(options.marks_s * SECOND) or NEVER_NS
+        rows_ns = round(options.marks_s * SECOND) or NEVER_NS
+        marks_ns = rows_ns if options.alerts is None else RULES_NS
         flow = monitor_graph(
             source,
             source.inputs,
@@ -131,10 +145,11 @@ def replay(
                 source.inputs, mark_interval_ns=marks_ns, default_calendar=_calendar(options)
             ),
             OrderSettings(
-                mark_interval_ns=marks_ns, mark_row_interval_ns=marks_ns, references=references
+                mark_interval_ns=marks_ns, mark_row_interval_ns=rows_ns, references=references
             ),
             {"rows": CollectingSink(collected)},
             CallingSink(dead.take),
+            None if options.alerts is None else AlertPlan(sink=CallingSink(changes.take)),
         )
         cluster_main(flow, [], 0, worker_count_per_proc=options.workers)
     wall_s = time.perf_counter() - started

@@ -54,6 +54,7 @@ class WatchLogic(StatefulBatchLogic[Rows, Parcel, Any]):
         self._freed = 64
         self._verdicts = np.zeros(_MOST_VERDICTS, VERDICT)
         self._watermark = NO_TIME
+        self._end = END_OF_TIME
         self._venues: dict[int, str] = {}
         """Names of the venues that orders were routed to."""
         if resume is not None:
@@ -65,10 +66,11 @@ class WatchLogic(StatefulBatchLogic[Rows, Parcel, Any]):
         return (
             VERSION, kept.tobytes(), self.limits.dump(), self.routed.dump(), self.silent.dump(),
             dict(self._venues), self._watermark,
+            self._end,
         )  # fmt: skip
 
     def _resume(self, resume: tuple[Any, ...]) -> None:
-        version, kept, asked, routed, silent, self._venues, self._watermark = resume
+        version, kept, asked, routed, silent, self._venues, self._watermark, self._end = resume
         if version != VERSION:
             raise RecoveryError(
                 f"the rules' state is of version {version}, this program reads {VERSION}: "
@@ -99,7 +101,9 @@ class WatchLogic(StatefulBatchLogic[Rows, Parcel, Any]):
             if len(rows.status):
                 crossings += self._judge(rows)
             self._watermark = max(self._watermark, rows.watermark)
-        return [Parcel(_NO_SOURCE, self._watermark, crossings, controls)], False
+            self._end = min(self._end, rows.end)
+        parcel = Parcel(_NO_SOURCE, self._watermark, crossings, controls, self._end)
+        return [parcel], False
 
     def on_notify(self) -> tuple[Iterable[Parcel], bool]:
         """Nothing here waits for the wall clock."""

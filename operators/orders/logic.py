@@ -115,10 +115,12 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
         if len(events):
             self.pending = in_order(joined((self.pending, events), STAMPED))
         self.horizons = joined((self.horizons, *(p.horizons for p in values)), HORIZON)
-        out = self._advance()
+        out: list[Rows] = []
         if self._controls:
+            # Before the watermark that is past them.
             out.append(Rows(watermark=self._told, controls=self._controls))
             self._controls = []
+        out += self._advance()
         if self._republish:
             self._republish = False
             out.append(group.statuses())
@@ -169,11 +171,11 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
                 out += [] if gone is None else [gone]
             self.next_eviction = watermark + _EVICT_EVERY_NS
         for rows in out:
-            rows.watermark = watermark
+            rows.watermark, rows.end = watermark, end
         every = self.settings.tell_every_ns
         if every and watermark > NO_TIME and watermark // every > self._told // every:
             if not out:
-                out.append(Rows(watermark=watermark))
+                out.append(Rows(watermark=watermark, end=end))
             self._told = watermark
         return out
 
