@@ -94,7 +94,8 @@ class Crossing(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Effective time of the evaluation that decided it."""
     scope: str
     """An order's id, `venue:XNAS`, `algo:VWAP|BRK1` or `feed:market-data-3`."""
-    type: AlertType | Literal["DATA"]
+    type: str
+    """An `AlertType`, or `DATA`."""
     seq: int = 0
     """Orders crossings of one scope and time."""
     severity: Severity | None = None
@@ -141,7 +142,8 @@ class Alert(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Counts the alerts of a key from 1."""
     desk: str
     scope: str
-    type: AlertType | Literal["DATA"]
+    type: str
+    """An `AlertType`, or `DATA`."""
     state: AlertState
     severity: Severity
     """As it is shown: the rule's, raised by escalation or lowered by inhibition."""
@@ -195,7 +197,8 @@ class AlertAction(msgspec.Struct, kw_only=True, omit_defaults=True):
 class Silence(msgspec.Struct, kw_only=True, omit_defaults=True):
     """`silence_set`: alerts that match every given member are not sent until `until`."""
 
-    type: Literal["silence_set"] = "silence_set"
+    # A factory, so that the type is written too.
+    type: Literal["silence_set"] = msgspec.field(default_factory=lambda: "silence_set")
     ts_event: str
     scope: str
     """Desk, or `*` for every desk."""

@@ -39,7 +39,7 @@ def raised(
     alert_id: str = "AL1",
     scope: str = "A1",
     *,
-    type: Any = AlertType.SLOW_EXECUTION,
+    kind: Any = AlertType.SLOW_EXECUTION,
     desk: str = "US-CASH",
     severity: Severity = Severity.MEDIUM,
     t: float = 0.0,
@@ -50,14 +50,14 @@ def raised(
     at = T0 + round(t * SECOND)
     is_told = severity is not Severity.LOW if publish is None else publish
     alert = Alert(
-        alert_id=alert_id, dedupe_key=f"{desk}|{scope}|{type}", ordinal=1, desk=desk, scope=scope,
-        type=type, state=AlertState.OPEN, severity=severity, rule_severity=severity,
+        alert_id=alert_id, dedupe_key=f"{desk}|{scope}|{kind}", ordinal=1, desk=desk, scope=scope,
+        type=kind, state=AlertState.OPEN, severity=severity, rule_severity=severity,
         started_at=at, changed_at=at, seq=1, published_seq=int(is_told),
         **{
-            "order_ids": [] if type in _SCOPED else [scope],
-            "symbol": "AMZN", "progress": None if type in _SCOPED else 0.45,
-            "expected_progress": None if type in _SCOPED else 0.7,
-            "metrics": None if type in _SCOPED
+            "order_ids": [] if kind in _SCOPED else [scope],
+            "symbol": "AMZN", "progress": None if kind in _SCOPED else 0.45,
+            "expected_progress": None if kind in _SCOPED else 0.7,
+            "metrics": None if kind in _SCOPED
             else ExecutionMetricsData(execution_speed=0.642857, cost_efficiency=0.82),
             "evidence": AlertEvidence(n=3, expected=0.7, actual=0.45, threshold=0.2,
                                       config_version="c1"),

@@ -26,7 +26,7 @@ def test_an_alert_has_text_for_times_and_null_for_what_is_not_there():
 
 
 def test_an_alert_about_a_venue_has_no_progress_and_no_metrics():
-    found = alert_record(raised("AL1", "venue:XNAS", type=AlertType.VENUE_ISSUE).alert)
+    found = alert_record(raised("AL1", "venue:XNAS", kind=AlertType.VENUE_ISSUE).alert)
 
     assert (found["current_progress"], found["execution_speed"], found["cost_efficiency"]) == (
         None, None, None,

@@ -162,7 +162,7 @@ def test_low_alerts_are_in_the_store_and_not_on_the_bus(bus, store, write):
 def test_a_silent_feed_is_an_incident_beside_the_alerts(bus, store, status, write):
     status("A")
     words = "market-data-3 has said nothing for 12 s"
-    write(raised("D1", "feed:market-data-3", type="DATA", severity=Severity.HIGH, desk="-",
+    write(raised("D1", "feed:market-data-3", kind="DATA", severity=Severity.HIGH, desk="-",
                  recommendation=words, order_ids=["A"]))  # fmt: skip
 
     taken = published(bus)
@@ -179,7 +179,7 @@ def test_a_silent_feed_is_an_incident_beside_the_alerts(bus, store, status, writ
 def test_what_the_schema_forbids_is_withheld_as_a_dead_letter_and_a_gap(bus, store, write):
     good = raised("AL1", "A")
     bad = then(good, Change.SEVERITY, progress=float("inf"))
-    unnamed = raised("D2", "", type="DATA")
+    unnamed = raised("D2", "", kind="DATA")
     write(good, bad, then(bad, Change.RESOLVED, progress=0.5), unnamed)
 
     taken = published(bus)
@@ -245,10 +245,10 @@ def test_an_older_change_never_replaces_a_newer_one(store, write):
 
 def test_an_order_has_the_types_of_its_open_alerts_in_the_specified_order(store, status, write):
     status("A")
-    cost = raised("AL1", "A", type=AlertType.HIGH_COST)
+    cost = raised("AL1", "A", kind=AlertType.HIGH_COST)
     slow = raised("AL2", "A")
-    twice = raised("AL3", "A", type=AlertType.HIGH_COST, desk="EU-CASH")
-    venue = raised("AL4", "venue:XNAS", type=AlertType.VENUE_ISSUE, order_ids=["A", "B"])
+    twice = raised("AL3", "A", kind=AlertType.HIGH_COST, desk="EU-CASH")
+    venue = raised("AL4", "venue:XNAS", kind=AlertType.VENUE_ISSUE, order_ids=["A", "B"])
     write(cost, slow, twice, venue)
     assert alerts_of(store, "A") == ["SLOW_EXECUTION", "HIGH_COST", "VENUE_ISSUE"]
     assert alerts_of(store, "B") == ["VENUE_ISSUE"]
@@ -315,7 +315,7 @@ def test_an_alert_of_an_order_whose_status_is_gone_leaves_nothing_behind(store, 
 
 def test_an_alert_about_thousands_of_orders_tells_each(store, write):
     orders = [f"O{n}" for n in range(2_500)]
-    venue = raised("AL1", "venue:XNAS", type=AlertType.VENUE_ISSUE, order_ids=orders)
+    venue = raised("AL1", "venue:XNAS", kind=AlertType.VENUE_ISSUE, order_ids=orders)
     write(venue)
     assert all(alerts_of(store, order) == ["VENUE_ISSUE"] for order in orders[::500])
 
@@ -325,7 +325,7 @@ def test_an_alert_about_thousands_of_orders_tells_each(store, write):
 
 
 def test_a_change_that_broke_off_half_way_is_finished_by_its_replay(store, write):
-    venue = raised("AL1", "venue:XNAS", type=AlertType.VENUE_ISSUE, order_ids=["A", "B"])
+    venue = raised("AL1", "venue:XNAS", kind=AlertType.VENUE_ISSUE, order_ids=["A", "B"])
     fewer = then(venue, Change.SEVERITY, order_ids=["B"])
     write(venue, fewer)
     # As a crash leaves it before the orders were told.
