@@ -19,7 +19,10 @@ from domain.instants import parse_rfc3339
 from domain.published import AlertEvidence, ExecutionMetricsData, Severity, SeverityChange
 from domain.thresholds import AlertType
 from domain.vocabulary import Topic
+from sinks.alert_events import change_message
 from sinks.alerts import AlertPartition
+from sinks.history.alerts import alert_rows_of
+from sinks.history.writer import HistoryClient, Origin, Sourced, pack
 
 T0 = parse_rfc3339("2026-11-20T14:31:00Z")
 SECOND = 1_000_000_000
@@ -99,6 +102,18 @@ def acted(before: AlertChange, action: AlertAction) -> AlertChange:
         change = Change.CLOSED
         more = {"closed_by": action.by, "close_reason": action.reason}
     return then(before, change, by=action.by, why=action.why, **more)
+
+
+def store_alerts(url: str, changes: Iterable[AlertChange]) -> None:
+    """Write changes into the history store as the history dataflow does."""
+    refused: list[str] = []
+    client = HistoryClient(url, lambda row, words: refused.append(words))
+    bodies = [change_message(change, 1, 1, 16).body for change in changes]
+    rows = [Sourced(row, Origin(0, "1-0", body, T0)) for body in bodies
+            for row in alert_rows_of(body)]  # fmt: skip
+    client.send(pack(rows))
+    client.close()
+    assert not refused
 
 
 class Desk:
