@@ -18,6 +18,8 @@ from api.lane import StatusLane
 from api.problems import ProblemBody
 from api.routes import (
     access,
+    alert_stream,
+    alerts,
     analytics,
     dead_letters,
     health,
@@ -26,6 +28,7 @@ from api.routes import (
     orders,
     pages,
     rollups,
+    silences,
     status,
     stream,
 )
@@ -44,8 +47,11 @@ ROUTERS: tuple[APIRouter, ...] = (
     orders.router,
     rollups.router,
     dead_letters.router,
+    alert_stream.router,
+    alerts.router,
+    silences.router,
 )
-"""Every subject's routes. An order's own path takes any text, so it comes behind those under it."""
+"""Every subject's routes. A path that ends in any text comes behind those under it."""
 
 
 def create_app(
@@ -90,7 +96,7 @@ def create_app(
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(config.cors_origins),
-            allow_methods=["GET", "POST"],
+            allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["Authorization", "X-Api-Key", "Idempotency-Key", "Content-Type"],
             expose_headers=["ETag", "Link", "X-Data-Age-Ms", "X-Request-Id", "Retry-After"],
         )

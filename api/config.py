@@ -60,6 +60,8 @@ class ApiConfig:
     """Newest updates kept for clients that come back."""
     stale_after_s: float = 15.0
     """Age of the newest update from which the pipeline counts as stopped."""
+    action_wait_s: float = 2.0
+    """How long an action on an alert waits for the pipeline to have done it."""
     token: TokenConfig = field(default_factory=TokenConfig)
     limits: LimitConfig = field(default_factory=LimitConfig)
 

@@ -16,6 +16,7 @@ from api.context import Context, StatusKnownAt, open_context
 from api.control import tell
 from api.identity.authority import Authority, prepare
 from api.identity.limits import RateLimit
+from api.live.alert_feed import AlertFeed
 from api.live.hub import Hub
 from api.live.pipelined import PipelinedReads
 from api.live.sessions import SessionBook
@@ -44,6 +45,7 @@ class Service:
     audit: AuditLog
     sessions: SessionBook
     hub: Hub
+    alerts: AlertFeed
     telemetry: Telemetry
     reads: RateLimit
     writes: RateLimit
@@ -73,6 +75,7 @@ async def open_service(
             AuditLog(context.pool),
             sessions,
             Hub(context.status, sessions, config),
+            AlertFeed(context.status),
             telemetry,
             RateLimit(context.status, "reads", config.limits.reads_per_s),
             RateLimit(context.status, "writes", config.limits.writes_per_s),
@@ -81,6 +84,7 @@ async def open_service(
             service.reader.run,
             service.hub.run,
             service.hub.beat,
+            service.alerts.run,
             service.audit.run,
             partial(authority.run, context),
             partial(sessions.run, context),

@@ -39,6 +39,8 @@ class Event:
     number: int | None
     """Its number among those of its key; None for kinds that are not numbered."""
     raw: bytes
+    event_type: str = ""
+    """As the message's `ce_type` has it; on `execution-alerts` it tells alerts from incidents."""
 
     def as_(self, type_: type[T]) -> T:
         """The event as a record of `domain.published`; raises msgspec.ValidationError.
@@ -177,7 +179,7 @@ class Consumer:
             return
         for raw in events:
             try:
-                event = self._event(place, at, raw)
+                event = self._event(place, message, raw)
             except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
                 taken.unreadable.append(Unreadable(place, at, str(error)))
                 continue
@@ -186,9 +188,9 @@ class Consumer:
             else:
                 taken.repeats += 1
 
-    def _event(self, place: Place, position: str, raw: bytes) -> Event:
-        head = _read_head(raw)
-        return Event(place, position, head.event_id, *self._numbered(head), raw)
+    def _event(self, place: Place, message: Stored, raw: bytes) -> Event:
+        head, type_ = _read_head(raw), message.meta.get("ce_type", "")
+        return Event(place, message.position, head.event_id, *self._numbered(head), raw, type_)
 
     def _numbered(self, head: _Head) -> tuple[str, int | None]:
         if self.topic is Topic.EXECUTION_EVENTS:

@@ -12,7 +12,7 @@ from domain.reasons import DeadLetterReason
 from domain.topics import ARROW_TYPE, JSON_TYPE
 from domain.vocabulary import INPUT_TOPICS, Topic
 
-REPLAYABLE = (*INPUT_TOPICS, Topic.EXECUTION_UPDATES)
+REPLAYABLE = (*INPUT_TOPICS, Topic.EXECUTION_UPDATES, Topic.EXECUTION_ALERTS)
 """Topics whose readers write dead letters."""
 _PAGE = 200
 _ARROW_MARK = b"\xff\xff\xff\xff"

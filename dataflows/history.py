@@ -1,4 +1,4 @@
-"""Final rows from the bus to the history store.
+"""Final rows and alerts from the bus to the history store.
 
 Run it as `python -m bytewax.run dataflows.history:flow`; settings come from `EXECMON_…`
 variables and the settings file, addresses that are `embedded` from the servers that are
@@ -24,7 +24,7 @@ from runtime.logs import set_up_logs
 from runtime.settings import Settings, load_settings
 from sinks.bus_writer import DeadLetterSink
 from sinks.history.migrate import check
-from sinks.history.sink import HistorySink, Update, decode
+from sinks.history.sink import TOPICS, HistorySink, Update, decode
 from sources.bus_messages import STATE_VERSION, Messages, MessageSource
 
 FLOW_ID = "history"
@@ -53,7 +53,7 @@ def addresses(settings: Settings) -> tuple[str, str]:
 def history_graph(
     source: Source[Messages], history_sink: Sink[Any], dead_letter_sink: Sink[Any]
 ) -> Dataflow:
-    """Messages of `execution-updates` to the history store, what cannot be read aside.
+    """Messages of `execution-updates` and `execution-alerts` to the store, the unreadable aside.
 
     The history sink takes (partition as text, Update), the other (place, DeadLetter).
     """
@@ -62,7 +62,7 @@ def history_graph(
 
     def decoded(batch: Messages) -> list[_Decoded]:
         key = str(batch.partition)
-        return [(key, decode(batch.partition, message)) for message in batch.messages]
+        return [(key, decode(batch.partition, message, batch.topic)) for message in batch.messages]
 
     def refused(item: _Decoded) -> list[tuple[str, DeadLetter]]:
         return [(f"{letter.topic}-{letter.partition}", letter) for letter in item[1][1]]
@@ -78,11 +78,10 @@ def history_graph(
 
 def layout(settings: Settings) -> dict[str, Any]:
     """What snapshots of this flow are bound to: partitions, versions by step."""
-    topic = Topic.EXECUTION_UPDATES
     return {
         "flow": FLOW_ID,
         "groups": settings.groups,
-        "partitions": {str(topic): settings.partitions[topic]},
+        "partitions": {str(topic): settings.partitions[topic] for topic in TOPICS},
         "snapshots": {"source": STATE_VERSION},
     }
 
@@ -95,7 +94,7 @@ def flow() -> Dataflow:
     bus = open_bus(bus_url, settings)
     bus.set_up({Topic(name): n for name, n in settings.partitions.items()}, settings.groups)
     check(history_url)
-    source = MessageSource(bus, Topic.EXECUTION_UPDATES, linger_ms=settings.linger_ms)
+    source = MessageSource(bus, *TOPICS, linger_ms=settings.linger_ms)
     structlog.get_logger("history").info("ready", inputs=len(source.list_parts()))
     return history_graph(
         source, HistorySink(history_url, bus, settings.history_writers), DeadLetterSink(bus)

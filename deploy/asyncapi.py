@@ -16,7 +16,7 @@ _TOPICS: dict[Topic, tuple[str, tuple[str, ...]]] = {
     Topic.CONTROL: ("What users asked of the monitor.", ("control", "clock")),
     Topic.EXECUTION_UPDATES: ("Final rows for the history, keyed by root order.", ("updates",)),
     Topic.EXECUTION_EVENTS: ("Final states of orders, keyed by root order.", ("monitoring",)),
-    Topic.EXECUTION_ALERTS: ("Alerts, keyed by order or scope.", ("alert",)),
+    Topic.EXECUTION_ALERTS: ("Alerts, keyed by order or scope.", ("alert", "incident")),
     Topic.DEAD_LETTER: ("Messages that could not be taken, as they came.", ("dead_letter",)),
 }
 _PUBLISHED_BY_US = (
@@ -95,6 +95,10 @@ def _messages(by_type: dict[str, Any]) -> dict[str, Any]:
         "alert": _published(
             "execution_alert_generated", by_type["ExecutionAlertGenerated"],
             "An alert, or a change in its life.",
+        ),
+        "incident": _published(
+            "data_incident_generated", by_type["DataIncidentGenerated"],
+            "A feed fell silent, or a change in the life of that page.",
         ),
         "dead_letter": {
             "name": "dead_letter",

@@ -10,7 +10,12 @@ import msgspec
 
 from domain.cloud_events import schema_urn
 from domain.events import Clock, MarketMessage, OrderMessage
-from domain.published import ExecutionAlertGenerated, ExecutionMonitoringEvent, StatusUpdate
+from domain.published import (
+    DataIncidentGenerated,
+    ExecutionAlertGenerated,
+    ExecutionMonitoringEvent,
+    StatusUpdate,
+)
 from domain.published_rows import BarUpdate, FillUpdate, OrderEventUpdate, OrderUpdate
 from domain.reference import ReferenceRecord
 from metrics.glossary_columns import column_definitions
@@ -22,6 +27,7 @@ UPDATES = (StatusUpdate, FillUpdate, OrderEventUpdate, OrderUpdate, BarUpdate)
 PUBLISHED: dict[str, tuple[type[msgspec.Struct], ...]] = {
     "execution_monitoring_event": (ExecutionMonitoringEvent,),
     "execution_alert_generated": (ExecutionAlertGenerated,),
+    "data_incident_generated": (DataIncidentGenerated,),
     "execution_updates": UPDATES,
 }
 """Schemas of a file each; several types are the kinds of one event."""

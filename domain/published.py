@@ -181,6 +181,11 @@ class AlertMonitoring(msgspec.Struct, kw_only=True):
     """A page waits until then: an alert of wider scope may take it into its own."""
     group: str | None = None
     """Id of the alert whose page covers this one."""
+    symbol: str = ""
+    rule_severity: str = ""
+    """As the rule says; the alert's own was raised by escalation or lowered by inhibition."""
+    acked_by: str | None = None
+    closed_by: str | None = None
 
 
 class ExecutionAlertGenerated(msgspec.Struct, kw_only=True):
@@ -189,4 +194,21 @@ class ExecutionAlertGenerated(msgspec.Struct, kw_only=True):
     event_id: EventId
     timestamp: Time
     execution_alert: ExecutionAlertData
+    monitoring: AlertMonitoring | None = None
+
+
+class DataIncident(msgspec.Struct, kw_only=True):
+    """A source of data that cannot be relied on, such as `feed:market-data-3`."""
+
+    scope: OrderId
+    severity: Severity
+    words: str
+
+
+class DataIncidentGenerated(msgspec.Struct, kw_only=True):
+    """A feed fell silent or came back: no alert about an execution, beside those on their topic."""
+
+    event_id: EventId
+    timestamp: Time
+    incident: DataIncident
     monitoring: AlertMonitoring | None = None

@@ -25,6 +25,14 @@ OPEN_ORDERS = "execution:open"
 UPDATES_PREFIX = "execution:updates:"
 FEED = "execution:feed"
 
+ALERT_PREFIX = "execution:alert:"
+OPEN_ALERTS = "execution:alerts:open"
+ALERT_FEED = "execution:alerts:feed"
+"""Bounded stream of changes of alerts, for WebSockets."""
+ALERT_UPDATES = "execution:alerts:updates"
+"""Channel on which each change of an alert is published."""
+ORDER_ALERTS_PREFIX = "execution:alerts:order:"
+
 EVENT_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:execmon:events")
 
 
@@ -46,6 +54,21 @@ def updates_channel(order_id: str) -> str:
 def open_orders_key(desk: str = "") -> str:
     """Key of the sorted set of open orders, of one desk or of all."""
     return f"{OPEN_ORDERS}:{desk}" if desk else OPEN_ORDERS
+
+
+def alert_key(alert_id: str) -> str:
+    """Key of the hash that holds an alert and its transitions."""
+    return ALERT_PREFIX + alert_id
+
+
+def open_alerts_key(desk: str = "") -> str:
+    """Key of the sorted set of open alerts by their beginning, of one desk or of all."""
+    return f"{OPEN_ALERTS}:{desk}" if desk else OPEN_ALERTS
+
+
+def order_alerts_key(order_id: str) -> str:
+    """Key of the hash of an order's open alerts: id and type."""
+    return ORDER_ALERTS_PREFIX + order_id
 
 
 def event_id(order_id: str, seq: int | str, type_: str) -> str:

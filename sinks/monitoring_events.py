@@ -1,7 +1,7 @@
-"""`ExecutionMonitoringEvent` and `execution_alert_generated` as messages of the bus."""
+"""Monitoring events, alerts and data incidents as messages of the bus."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -11,7 +11,7 @@ from bus.base import Outgoing
 from domain.cloud_events import cloud_event
 from domain.errors import Refused
 from domain.instants import NO_TIME, format_rfc3339
-from domain.published import EventType, ExecutionAlertGenerated
+from domain.published import DataIncidentGenerated, EventType, ExecutionAlertGenerated
 from domain.reasons import DeadLetterReason
 from domain.records import Names
 from domain.status import is_closed
@@ -20,9 +20,11 @@ from domain.vocabulary import EventKind, Topic
 from sinks.updates import Statuses
 
 MONITORING_SCHEMA = "execution_monitoring_event"
-ALERT_SCHEMA = ALERT_TYPE = "execution_alert_generated"
+ALERT_TYPE = "execution_alert_generated"
+INCIDENT_TYPE = "data_incident_generated"
 _encode = msgspec.json.Encoder().encode
 _read_alert = msgspec.json.Decoder(ExecutionAlertGenerated).decode
+_read_incident = msgspec.json.Decoder(DataIncidentGenerated).decode
 
 
 def event_types(status: np.ndarray) -> list[EventType]:
@@ -72,23 +74,34 @@ def alert_id_of(dedupe_key: str, seq: int, alert_type: str) -> str:
 
 
 def alert_message(alert: ExecutionAlertGenerated, partition: int) -> Outgoing:
-    """The message of an alert. Raises Refused where it is not what the schema promises.
+    """The message of an alert. Raises Refused where it is not what the schema promises."""
+    return _message(alert, _read_alert, ALERT_TYPE, alert.execution_alert.order_id, partition)
 
-    Alerts are few, so each is read back whole from the bytes that go out.
-    """
-    infinite = list(_infinities("", msgspec.to_builtins(alert)))
+
+def incident_message(incident: DataIncidentGenerated, partition: int) -> Outgoing:
+    """The message of a data incident. Raises Refused as `alert_message` does."""
+    return _message(incident, _read_incident, INCIDENT_TYPE, incident.incident.scope, partition)
+
+
+def _message(
+    event: ExecutionAlertGenerated | DataIncidentGenerated,
+    read: Callable[[bytes], Any],
+    type_: str,
+    subject: str,
+    partition: int,
+) -> Outgoing:
+    """Alerts and incidents are few, so each is read back whole from the bytes that go out."""
+    infinite = list(_infinities("", msgspec.to_builtins(event)))
     if infinite:
         raise Refused(DeadLetterReason.INVALID_EVENT, f"{', '.join(infinite)} is infinite")
-    body = _encode(alert)
+    body = _encode(event)
     try:
-        _read_alert(body)
+        read(body)
     except msgspec.ValidationError as error:
         raise Refused(DeadLetterReason.INVALID_EVENT, str(error)) from error
-    subject = alert.execution_alert.order_id
     meta = cloud_event(
-        ALERT_TYPE, alert.event_id, schema=ALERT_SCHEMA, subject=subject, time=alert.timestamp,
-        key=subject,
-    )  # fmt: skip
+        type_, event.event_id, schema=type_, subject=subject, time=event.timestamp, key=subject
+    )
     return Outgoing(Topic.EXECUTION_ALERTS, partition, body, meta=meta)
 
 

@@ -26,7 +26,7 @@ from sinks.partitions import part_names, part_of
 
 # Every key is derived from KEYS[1] and the arguments; the old desk is only known here.
 _WRITE = f"""
-local old = redis.call('HMGET', KEYS[1], 'written', 'desk')
+local old = redis.call('HMGET', KEYS[1], 'written', 'desk', 'alerts')
 if old[1] and ARGV[1] <= old[1] then return 0 end
 local id, desk = ARGV[4], ARGV[3]
 redis.call('HSET', KEYS[1], 'written', ARGV[1], 'body', ARGV[2], 'desk', desk)
@@ -42,9 +42,15 @@ else
   redis.call('ZADD', KEYS[2], ARGV[5], id)
   if desk ~= '' then redis.call('ZADD', KEYS[3], ARGV[5], id) end
 end
-redis.call('PUBLISH', ARGV[9], ARGV[2])
+local body, alerts, empty = ARGV[2], old[3], ',"alerts":[],'
+local at = alerts and string.find(body, empty, 1, true)
+if at then
+  body = string.sub(body, 1, at - 1) .. ',"alerts":' .. alerts .. ','
+    .. string.sub(body, at + #empty)
+end
+redis.call('PUBLISH', ARGV[9], body)
 redis.call('XADD', '{FEED}', 'MAXLEN', '~', ARGV[7], '*',
-  'order_id', id, 'desk', desk, 'seq', ARGV[8], 'body', ARGV[2])
+  'order_id', id, 'desk', desk, 'seq', ARGV[8], 'body', body)
 return 1
 """
 

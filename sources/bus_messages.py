@@ -1,11 +1,11 @@
-"""A topic of the bus as a Bytewax source of whole messages, for flows that only pass them on."""
+"""Topics of the bus as a Bytewax source of whole messages, for flows that only pass them on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
-from bus.base import START, Bus, Stored
+from bus.base import START, Bus, Place, Stored
 from domain.errors import RecoveryError
 from domain.vocabulary import Topic
 from sources.bus_fetch import Buffer, Fetcher
@@ -15,7 +15,7 @@ State = tuple[int, str]
 """(version, position behind us)"""
 
 READER = "execmon-history"
-"""By this name the bus knows how far the history has come for good."""
+"""By this name the bus knows how far the history has come for good; each flow has its own."""
 CHUNK = 32
 """Messages asked of each partition at once: one may hold hundreds of events."""
 ROOM = 64
@@ -30,22 +30,31 @@ class Messages:
 
     partition: int
     messages: Sequence[Stored]
+    topic: Topic = Topic.EXECUTION_UPDATES
 
 
 class MessageSource(FixedPartitionedSource[Messages, State]):
-    """Every partition of a topic, resuming exactly behind the snapshot.
+    """Every partition of some topics, each resuming exactly behind its snapshot.
 
     While the bus is away it waits and tries again. With `stop_at_end` each partition ends
-    behind the newest message that was stored when reading began.
+    behind the newest message that was stored when reading began. `reader` is the name by
+    which the bus knows how far this flow has come.
     """
 
     def __init__(
-        self, bus: Bus, topic: Topic, *, linger_ms: float = 2.0, stop_at_end: bool = False
+        self,
+        bus: Bus,
+        *topics: Topic,
+        linger_ms: float = 2.0,
+        stop_at_end: bool = False,
+        reader: str = READER,
     ) -> None:
-        self.topic = topic
+        self.topics = topics
         self.stop_at_end = stop_at_end
-        self._by_name = {f"{topic}/{p}": p for p in range(bus.partitions(topic))}
-        self._fetcher = Fetcher(bus, linger_ms / 1000.0, READER, chunk=CHUNK, room=ROOM)
+        self._by_name: dict[str, Place] = {
+            f"{topic}/{p}": (topic, p) for topic in topics for p in range(bus.partitions(topic))
+        }
+        self._fetcher = Fetcher(bus, linger_ms / 1000.0, reader, chunk=CHUNK, room=ROOM)
 
     def list_parts(self) -> list[str]:
         """Names of the partitions: topic and number."""
@@ -62,9 +71,9 @@ class MessageSource(FixedPartitionedSource[Messages, State]):
                 f"the snapshot of {for_part} has version {version}, this program reads "
                 f"{STATE_VERSION}: start anew with an empty recovery_dir"
             )
-        partition = self._by_name[for_part]
-        buffer = self._fetcher.register((self.topic, partition), position)
-        return MessagePartition(partition, position, buffer, self._fetcher, self.stop_at_end)
+        place = self._by_name[for_part]
+        buffer = self._fetcher.register(place, position)
+        return MessagePartition(place, position, buffer, self._fetcher, self.stop_at_end)
 
 
 class MessagePartition(StatefulSourcePartition[Messages, State]):
@@ -72,13 +81,13 @@ class MessagePartition(StatefulSourcePartition[Messages, State]):
 
     def __init__(
         self,
-        partition: int,
+        place: Place,
         position: str,
         buffer: Buffer,
         fetcher: Fetcher,
         stop_at_end: bool,
     ) -> None:
-        self._partition = partition
+        self._topic, self._partition = place
         self._position = position
         self._snapshotted = position
         self._buffer = buffer
@@ -95,7 +104,7 @@ class MessagePartition(StatefulSourcePartition[Messages, State]):
         if not found:
             return []
         self._position = found[-1].position
-        return [Messages(self._partition, found)]
+        return [Messages(self._partition, found, self._topic)]
 
     def _before_end(self, found: list[Stored]) -> list[Stored]:
         for number, message in enumerate(found):

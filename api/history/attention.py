@@ -39,7 +39,7 @@ async def by_attention(
     place = after
     rows: list[dict[str, Any]] = []
     for _ in range(_MOST_READ // _READ_AT_ONCE):
-        batch = await _next(store, keys, place, _READ_AT_ONCE)
+        batch = await next_places(store, keys, place, _READ_AT_ONCE)
         bodies = await _bodies(store, [order_id for _, order_id in batch])
         for found, body in zip(batch, bodies, strict=True):
             if len(rows) == limit:
@@ -62,7 +62,9 @@ def _desks(chosen: OrderFilter, caller: Caller) -> Sequence[str]:
     return sorted(caller.desks)
 
 
-async def _next(store: Any, keys: Sequence[str], after: Place | None, count: int) -> list[Place]:
+async def next_places(
+    store: Any, keys: Sequence[str], after: Place | None, count: int
+) -> list[Place]:
     """The next orders of several sets together, by falling (attention, id)."""
     found: list[Place] = []
     most = "+inf" if after is None else repr(after[0])

@@ -144,7 +144,7 @@ class Hub:
     async def _read(self, at: Rank) -> Rank:
         position = f"{at[0]}-{at[1]}"
         answer = await self._store.xread({FEED: position}, count=_COUNT, block=_BLOCK_MS)
-        entries = _entries(answer)
+        entries = entries_of(answer)
         if len(entries) < _COUNT:
             self.caught_up.set()
         elif at != ORIGIN:
@@ -185,7 +185,8 @@ def _before(rank: Rank) -> Rank:
     return (rank[0], rank[1] - 1) if rank[1] else (rank[0] - 1, (1 << 64) - 1)
 
 
-def _entries(answer: Any) -> list[Any]:
+def entries_of(answer: Any) -> list[Any]:
+    """The (position, fields) pairs of what reading one stream gave."""
     if not answer:
         return []
     pairs = answer.items() if isinstance(answer, dict) else answer

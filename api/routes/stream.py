@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from typing import Protocol
 
 from fastapi import APIRouter
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -18,7 +19,17 @@ from domain.validate import check_id
 
 router = APIRouter()
 _MOST_REASON = 120
-_Begin = Callable[[Service, Caller], Awaitable[StreamSession]]
+
+
+class Session(Protocol):
+    """What is told to one client."""
+
+    async def run(self) -> None:
+        """Stream until the client goes."""
+        ...
+
+
+Begin = Callable[[Service, Caller], Awaitable[Session]]
 
 
 @router.websocket("/api/v1/monitoring/{order_id:path}/stream")
@@ -36,7 +47,7 @@ async def order_stream(
             socket, service, client, last_seq=_whole("last_seq", last_seq), position=position
         )
 
-    await _serve(socket, begin)
+    await serve(socket, begin)
 
 
 @router.websocket("/api/v1/stream")
@@ -51,10 +62,10 @@ async def stream(socket: WebSocket, desk: str = "", position: str = "") -> None:
         client = StreamClient(caller, order_id=None, wanted=wanted)
         return StreamSession(socket, service, client, desk=desk, position=position)
 
-    await _serve(socket, begin)
+    await serve(socket, begin)
 
 
-async def _serve(socket: WebSocket, begin: _Begin) -> None:
+async def serve(socket: WebSocket, begin: Begin) -> None:
     """Accept, say what is wrong with a close code, or stream until the client goes."""
     service = service_of(socket)
     await socket.accept()

@@ -1,6 +1,7 @@
 """Events of topic `execution-updates` as rows of the history's tables."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import attrgetter
@@ -40,7 +41,7 @@ _HEAD_MEMBERS = frozenset({"kind", "event_id"})
 
 def rows_of(raw: bytes | msgspec.Raw, event: int = 0) -> list[Row]:
     """The rows of one JSON event. Raises Refused with what is wrong."""
-    try:
+    with in_words():
         head = _HEAD.decode(raw)
         make = _MAKERS.get(head.kind)
         if make is None:
@@ -49,6 +50,13 @@ def rows_of(raw: bytes | msgspec.Raw, event: int = 0) -> list[Row]:
                 f"kind must be one of {', '.join(_MAKERS)}, was {head.kind!r}",
             )
         return [Row(table, values, event) for table, values in make(raw, head)]
+
+
+@contextmanager
+def in_words() -> Generator[None]:
+    """Turn what decoding raises into Refused."""
+    try:
+        yield
     except msgspec.ValidationError as error:
         words = str(error)
         missing = "missing required" in words

@@ -5,7 +5,7 @@ What is computed next does not wait for the database. While it is away rows wait
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 
@@ -20,6 +20,7 @@ from domain.topics import JSON_TYPE
 from domain.vocabulary import Topic
 from sinks.background import BackgroundWriter
 from sinks.bus_writer import dead_letter_message
+from sinks.history.alerts import alert_rows_of
 from sinks.history.connection import is_passing
 from sinks.history.events import Row, events_of, rows_of
 from sinks.history.writer import HistoryClient, Origin, Packed, Sourced, pack
@@ -29,21 +30,29 @@ MOST_UNSENT = 60
 """Messages not yet in the store, past which the flow waits."""
 _MOST_TOGETHER = 20
 """Messages written in one transaction."""
-_TOPIC = str(Topic.EXECUTION_UPDATES)
+_ROWS_OF: Mapping[Topic, Callable[[bytes | msgspec.Raw, int], list[Row]]] = {
+    Topic.EXECUTION_UPDATES: rows_of,
+    Topic.EXECUTION_ALERTS: alert_rows_of,
+}
+TOPICS = tuple(_ROWS_OF)
+"""What the history is made of."""
 _AGAIN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """A message of topic `execution-updates`, decoded."""
+    """A message of one of `TOPICS`, decoded."""
 
     origin: Origin
     rows: Sequence[Row]
 
 
-def decode(partition: int, message: Stored) -> tuple[Update, list[DeadLetter]]:
+def decode(
+    partition: int, message: Stored, topic: Topic = Topic.EXECUTION_UPDATES
+) -> tuple[Update, list[DeadLetter]]:
     """Rows of a message, and what could not be read of it."""
-    origin = Origin(partition, message.position, message.body, message.ts)
+    origin = Origin(partition, message.position, message.body, message.ts, str(topic))
+    make = _ROWS_OF[topic]
     try:
         events = _events(message)
     except Refused as refused:
@@ -52,7 +61,7 @@ def decode(partition: int, message: Stored) -> tuple[Update, list[DeadLetter]]:
     dead: list[DeadLetter] = []
     for number, event in enumerate(events):
         try:
-            rows += rows_of(event, number)
+            rows += make(event, number)
         except Refused as refused:
             dead.append(_letter(origin, number, refused.reason, refused.words))
     return Update(origin, rows), dead
@@ -74,7 +83,7 @@ def _letter(origin: Origin, number: int | None, reason: DeadLetterReason, words:
         events = events_of(body)
         body = bytes(events[number])
         position = f"{position}/{number}" if len(events) > 1 else position
-    return DeadLetter(_TOPIC, origin.partition, position, reason, words, body, origin.ts)
+    return DeadLetter(origin.topic, origin.partition, position, reason, words, body, origin.ts)
 
 
 class HistorySink(FixedPartitionedSink[Update, None]):

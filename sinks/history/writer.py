@@ -7,6 +7,8 @@ import psycopg
 import structlog
 
 from domain.errors import ServerError
+from domain.vocabulary import Topic
+from sinks.history.alerts import ALERT_TABLES
 from sinks.history.columns import HEADER, TRAILER
 from sinks.history.connection import (
     Connection,
@@ -21,6 +23,7 @@ from sinks.history.events import Row
 from sinks.history.table import Table, Values
 from sinks.history.tables import TABLES
 
+_ALL = (*TABLES, *ALERT_TABLES)
 _COPY_BYTES = 256 * 1024
 
 
@@ -32,6 +35,7 @@ class Origin:
     position: str
     body: bytes
     ts: int
+    topic: str = str(Topic.EXECUTION_UPDATES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,7 @@ class Packed:
 
 def pack(rows: Sequence[Sourced]) -> Packed:
     """Encode the rows; of those with one key only the newest."""
-    by_table: dict[str, dict[Values, Values]] = {table.name: {} for table in TABLES}
+    by_table: dict[str, dict[Values, Values]] = {table.name: {} for table in _ALL}
     for sourced in rows:
         table, values = sourced.row.table, sourced.row.values
         kept = by_table[table.name]
@@ -61,7 +65,7 @@ def pack(rows: Sequence[Sourced]) -> Packed:
         kept[key] = values if old is None or table.pick is None else table.pick(old, values)
     packed = [
         (table, [table.encode(values) for values in by_table[table.name].values()])
-        for table in TABLES
+        for table in _ALL
         if by_table[table.name]
     ]
     return Packed(rows, packed)

@@ -1,7 +1,8 @@
 """Producers and consumers of different versions understand each other.
 
 `published_v1.json` holds the schemas as they were first published, without their words. It is
-never made anew: what is added later must leave every promise in it standing.
+never made anew: what is added later must leave every promise in it standing. An event of another
+type is added to it once, as it was first published.
 """
 
 import copy

@@ -112,3 +112,28 @@ def test_a_bus_that_was_emptied_is_told(bus, server):
 def test_a_snapshot_of_another_version_is_refused(bus):
     with pytest.raises(RecoveryError, match="has version 9, this program reads 1"):
         MessageSource(bus, UPDATES).build_part("s", "execution-updates/0", (9, "1-0"))
+
+
+def test_several_topics_are_read_side_by_side_each_from_its_own_position(bus):
+    put(bus, 0, 2)
+    bus.append([Outgoing(Topic.EXECUTION_ALERTS, 0, b"alert")])
+    source = MessageSource(bus, UPDATES, Topic.EXECUTION_ALERTS)
+    assert source.list_parts() == [
+        "execution-updates/0", "execution-updates/1", "execution-alerts/0", "execution-alerts/1",
+    ]  # fmt: skip
+
+    updates = source.build_part("s", "execution-updates/0", None)
+    assert taken(updates, 2) == [0, 2]
+    state = updates.snapshot()
+    again = MessageSource(bus, UPDATES, Topic.EXECUTION_ALERTS)
+    updates, alerts = (
+        again.build_part("s", "execution-updates/0", state),
+        again.build_part("s", "execution-alerts/0", None),
+    )
+    deadline = time.monotonic() + 20
+    while not (found := alerts.next_batch()):
+        assert time.monotonic() < deadline
+
+    assert [(batch.topic, batch.partition) for batch in found] == [(Topic.EXECUTION_ALERTS, 0)]
+    assert [message.body for message in found[0].messages] == [b"alert"]
+    assert updates.next_batch() == []
