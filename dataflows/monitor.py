@@ -19,10 +19,14 @@ import structlog
 from bytewax.dataflow import Dataflow
 
 from bus.connect import open_bus
-from dataflows.graph import FLOW_ID, monitor_graph
+from dataflows.graph import FLOW_ID, AlertPlan, monitor_graph
 from domain.batch import Input
 from domain.instants import MILLISECOND, SECOND
 from domain.vocabulary import INPUT_TOPICS, Topic
+from operators.alerts.desk import VERSION as DESK_VERSION
+from operators.alerts.limits import Configured
+from operators.alerts.watch import VERSION as WATCH_VERSION
+from operators.alerts.watch import WatchSettings
 from operators.increments import OpenIncrements
 from operators.market.logic import MarketSettings
 from operators.market.state import VERSION as MARKET_VERSION
@@ -34,12 +38,15 @@ from runtime.chunk_log import VERSION as CHUNKS_VERSION
 from runtime.chunk_log import chunk_logs
 from runtime.logs import set_up_logs
 from runtime.settings import Settings, load_settings
+from runtime.threshold_types import version_of
+from sinks.alert_store import AlertSettings
+from sinks.alerts import AlertSink
 from sinks.bus_writer import BusWriterSink, DeadLetterSink
 from sinks.status import StatusSettings, StatusSink
 from sources.bus_source import STATE_VERSION, BusSource
 from sources.pulse import Pulse, PulsedSource
 
-SINK_IDS = ("dead_letters", "updates", "status")
+SINK_IDS = ("dead_letters", "updates", "status", "alerts_out")
 """Steps that keep nothing from one start to the next."""
 STATE_FOLDER = "state"
 """Below the recovery folder."""
@@ -91,6 +98,22 @@ def order_settings(settings: Settings) -> OrderSettings:
     )
 
 
+def watch_settings(settings: Settings) -> WatchSettings:
+    """What the rules go by."""
+    entries = settings.alert_thresholds
+    return WatchSettings(
+        groups=settings.groups,
+        market_partitions=settings.partitions[Topic.MARKET_DATA],
+        configured=tuple(Configured(*entry) for entry in entries),
+        config_version=version_of(entries),
+    )
+
+
+def alert_settings(settings: Settings) -> AlertSettings:
+    """How alerts are kept in the status store."""
+    return AlertSettings(ttl_s=settings.status_ttl_s, feed_length=settings.feed_length)
+
+
 def layout(settings: Settings) -> dict[str, Any]:
     """What snapshots of this flow are bound to: groups, partitions, versions by step."""
     names = [str(topic) for topic in INPUT_TOPICS]
@@ -103,6 +126,8 @@ def layout(settings: Settings) -> dict[str, Any]:
             "market": MARKET_VERSION,
             "orders": ORDER_VERSION,
             "state": CHUNKS_VERSION,
+            "watch": WATCH_VERSION,
+            "alerts": DESK_VERSION,
         },
     }
 
@@ -143,4 +168,8 @@ def flow(pulse: Pulse | None = None, workers: int = 1) -> Dataflow:
         order_settings(settings),
         {"updates": BusWriterSink(bus, parts=workers), "status": status},
         DeadLetterSink(bus),
+        AlertPlan(
+            sink=AlertSink(bus, servers.status_url, alert_settings(settings), parts=workers),
+            watch=watch_settings(settings),
+        ),
     )

@@ -36,6 +36,7 @@ from runtime.setting_types import (
     default_history_dir,
     masked,
 )
+from runtime.threshold_types import AlertThresholds
 
 PREFIX = "EXECMON_"
 CONFIG_VARIABLE = "EXECMON_CONFIG"
@@ -118,6 +119,8 @@ class Settings(BaseModel):
     """Updates of one order within this time become one."""
     quote_age_limits: AgeLimits = Field(default_factory=lambda: DEFAULT_QUOTE_AGE_LIMITS)
     """Seconds after which a quote is stale, by asset class."""
+    alert_thresholds: AlertThresholds = ()
+    """Thresholds of alerts by desk, asset class or symbol, later ones before earlier ones."""
     reporting_currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
     """Currency in which orders of different currencies are ranked."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

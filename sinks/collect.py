@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 
-from domain.batch import DeadLetter
 from domain.rows import FILL, ORDER, Rows, Venues
 
 KeyedRows = tuple[str, Rows]
@@ -115,7 +114,7 @@ class _Rows(StatelessSinkPartition[KeyedRows]):
 class CallingSink(DynamicSink[Any]):
     """Calls a function with every (key, item): dead letters, for instance."""
 
-    def __init__(self, take: Callable[[DeadLetter], None]) -> None:
+    def __init__(self, take: Callable[[Any], None]) -> None:
         self._take = take
         self._lock = threading.Lock()
 
@@ -125,11 +124,11 @@ class CallingSink(DynamicSink[Any]):
 
 
 class _Calls(StatelessSinkPartition[Any]):
-    def __init__(self, take: Callable[[DeadLetter], None], lock: threading.Lock) -> None:
+    def __init__(self, take: Callable[[Any], None], lock: threading.Lock) -> None:
         self._take = take
         self._lock = lock
 
     def write_batch(self, items: list[Any]) -> None:
         with self._lock:
-            for _, letter in items:
-                self._take(letter)
+            for _, item in items:
+                self._take(item)
