@@ -19,22 +19,26 @@ from tests.alert_desk import (
     text,
 )
 
-DESKS = ("US", "EU", "-")
+DESKS = ("US", "-")
 _CONDITIONS = [
     *((scope, type_) for scope in ("A1", "A2", "A3") for type_ in (SLOW, COST, IMPACT)),
     ("venue:XNAS", VENUE), ("venue:ARCX", VENUE), ("algo:VWAP|BRK1", ALGO), ("feed:m-1", DATA),
 ]  # fmt: skip
 _severities = st.sampled_from([*Severity, None])
-_gaps = st.sampled_from([0, 0, 0.005, 1, 5, 40, 130, 400, 1000, 4000])
+_gaps = st.sampled_from([0, 0, 0.005, 1, 5, 40, 130, 400, 1000])
 _conditions = st.sampled_from(_CONDITIONS)
 _desks = st.sampled_from(DESKS)
 
 
 @st.composite
-def _crossings(draw, t):
-    scope, type_ = draw(_conditions)
+def _crossings(draw, t, seen):
+    if seen and draw(st.booleans()):
+        desk, (scope, type_) = draw(st.sampled_from(seen))
+    else:
+        desk, (scope, type_) = draw(_desks), draw(_conditions)
+        seen.append((desk, (scope, type_)))
     return crossing(
-        t, draw(_severities), scope, type_, desk=draw(_desks), seq=draw(st.integers(0, 2)),
+        t, draw(_severities), scope, type_, desk=desk, seq=draw(st.integers(0, 2)),
         main_venue=draw(st.sampled_from(["", "XNAS", "ARCX"])), ended=draw(st.booleans()),
         limit_bound=draw(st.integers(0, 5)) == 0, pages=draw(st.integers(0, 5)) > 0,
         recommendation=draw(st.sampled_from(["", "Slow down"])),
@@ -42,15 +46,16 @@ def _crossings(draw, t):
 
 
 @st.composite
-def _actions(draw, t):
-    scope, type_ = draw(_conditions)
+def _actions(draw, t, seen):
+    desk, (scope, type_) = draw(st.sampled_from(seen))
     kind = draw(st.sampled_from(["alert_acknowledged", "alert_snoozed", "alert_closed"]))
     more = {}
     if kind == "alert_snoozed":
         more["until"] = text(t + draw(st.sampled_from([-5, 60, 900, 9000])))
     if kind == "alert_closed":
         more["reason"] = draw(st.sampled_from(CloseReason))
-    return action(kind, t, scope, type_, draw(st.integers(1, 3)), draw(_desks), **more)
+    ordinal = draw(st.sampled_from([1, 1, 1, 2, 2, 3]))
+    return action(kind, t, scope, type_, ordinal, desk, **more)
 
 
 @st.composite
@@ -64,13 +69,16 @@ def _silences(draw, t):
 
 
 @st.composite
-def days(draw, most=25):
+def days(draw, most=30):
     """(seconds, crossing, action or silence) in order of time, and the end in seconds."""
-    t, out = 0, []
+    t, out, seen = 0, [], []
     for _ in range(draw(st.integers(1, most))):
         t += draw(_gaps)
         kind = draw(st.integers(0, 9))
-        made = _actions(t) if kind in {0, 1} else _silences(t) if kind == 2 else _crossings(t)
+        if seen and kind < 3:
+            made = _actions(t, seen)
+        else:
+            made = _silences(t) if kind == 3 else _crossings(t, seen)
         out.append((t, draw(made)))
     return out, t + draw(st.sampled_from([0, 1, 900, 8000]))
 

@@ -79,14 +79,12 @@ class DeskLogic(StatefulBatchLogic[Parcel, AlertChange, Any]):
             if parcel.end != END_OF_TIME:
                 self._end = max(self._end, parcel.end)
         out: list[AlertChange] = []
-        before: Row | None = None
         for row in self._inbox.release():
             out += self._book.fire(_place(row)[0])
             if isinstance(row, Crossing):
                 out += self._book.take(row)
-            elif row != before:
+            else:
                 out += self._obey(*row)
-            before = row
         watermark = self._inbox.watermark
         if watermark > NO_TIME:
             # Where the input ends, time does not run on.
@@ -98,7 +96,10 @@ class DeskLogic(StatefulBatchLogic[Parcel, AlertChange, Any]):
         return [], False
 
     def _obey(self, at: int, raw: bytes) -> list[AlertChange]:
-        """Take a control message; one that cannot be read is nobody's order."""
+        """Take a control message; one that cannot be read is nobody's order.
+
+        Each comes from several sources; the book knows a repeat.
+        """
         try:
             if _ENVELOPE.decode(raw).type == "silence_set":
                 return self._book.silence(at, _SILENCE.decode(raw))
