@@ -17,6 +17,7 @@ COMMANDS = {
     "demo": ("cli.demo", "Watch a simulated desk trade, everything embedded."),
     "watch": ("cli.watch", "Live table of open orders, those that need attention first."),
     "status": ("cli.status", "What is known of one order now."),
+    "alerts": ("cli.alerts", "Alerts: list, show, acknowledge, snooze, close, test a channel."),
     "replay": ("cli.replay.app", "Run files through the monitor, without any server."),
     "simulate": ("cli.simulate", "Write the events of a simulated desk to a file."),
     "dead-letters": ("cli.dead_letters", "Messages that could not be read."),

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
+import psycopg
+import redis
 
 from bus.base import START, Bus
 from domain.alerts import (
@@ -20,9 +22,11 @@ from domain.published import AlertEvidence, ExecutionMetricsData, Severity, Seve
 from domain.thresholds import AlertType
 from domain.vocabulary import Topic
 from sinks.alert_events import change_message
+from sinks.alert_store import AlertSettings, AlertStore
 from sinks.alerts import AlertPartition
 from sinks.history.alerts import alert_rows_of
 from sinks.history.writer import HistoryClient, Origin, Sourced, pack
+from tests import history_data as data
 
 T0 = parse_rfc3339("2026-11-20T14:31:00Z")
 SECOND = 1_000_000_000
@@ -102,6 +106,51 @@ def acted(before: AlertChange, action: AlertAction) -> AlertChange:
         change = Change.CLOSED
         more = {"closed_by": action.by, "close_reason": action.reason}
     return then(before, change, by=action.by, why=action.why, **more)
+
+
+def example_alerts() -> list[AlertChange]:
+    """Of each desk of `tests.history_data` an open alert and one that is over."""
+    slow = raised("AL1", data.OPEN, desk=data.US, t=10, severity=Severity.HIGH)
+    cost = raised("AL2", data.PARENT, desk=data.US, kind=AlertType.HIGH_COST)
+    venue = raised("AL3", "venue:XNAS", desk=data.US, kind=AlertType.VENUE_ISSUE, t=5,
+                   order_ids=[data.OPEN, data.PARENT], symbol="",
+                   recommendation="Reroute from XNAS: 2 orders, 0.3M notional")  # fmt: skip
+    others = raised("AL4", data.OTHERS, desk=data.EU, symbol="SAP", t=1)
+    others_past = raised("AL5", data.OTHERS, desk=data.EU, symbol="SAP", kind=AlertType.HIGH_COST)
+    nobodys = raised("AL6", data.NOBODYS, desk="-", t=2)
+    return [
+        cost, then(cost, Change.ACKNOWLEDGED, t=8, by="t07", why="watching it", acked_by="t07"),
+        then(then(cost, Change.ACKNOWLEDGED, t=8, by="t07", why="watching it", acked_by="t07"),
+             Change.EXPIRED, t=200),
+        others_past, then(others_past, Change.RESOLVED, t=60), slow, venue, others, nobodys,
+    ]  # fmt: skip
+
+
+def store_live_alerts(url: str, changes: Iterable[AlertChange]) -> None:
+    """Write changes into the status store."""
+    AlertStore(url, AlertSettings()).send(list(changes))
+
+
+def forget_live_alerts(url: str) -> None:
+    """Empty the status store of alerts."""
+    with redis.Redis.from_url(url) as client:
+        for key in client.scan_iter("execution:alert*"):
+            client.delete(key)
+
+
+SILENCE, SECOND_SILENCE = (f"5a1f9e0e-2f5c-5d0e-8a52-0d9d2b1c7e1{n}" for n in (1, 2))
+
+
+def set_example_silences(url: str) -> None:
+    """The silences of the examples and no other."""
+    insert = (
+        "INSERT INTO silences (silence_id, desk, about, symbol, why, created_at, created_by, until)"
+        " VALUES (%s, %s, %s, %s, %s, '2026-11-20T14:30:00Z', 't07', '2099-01-01T00:00:00Z')"
+    )
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("DELETE FROM silences")
+        connection.execute(insert, (SILENCE, data.US, "venue:XNAS", None, "known outage"))
+        connection.execute(insert, (SECOND_SILENCE, data.EU, None, "SAP", "results day"))
 
 
 def store_alerts(url: str, changes: Iterable[AlertChange]) -> None:

@@ -1,9 +1,10 @@
 """The requests that the API's description and its page show, and the answers they get.
 
-`python -m tests.api_examples` writes both anew.
+`python -m tests.api_examples` writes those of the description anew.
 """
 
 import re
+import shlex
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,10 +17,12 @@ import redis
 
 from domain.topics import BYTES_TYPE, stream_key
 from domain.vocabulary import Topic
+from sinks.alerts import AlertPartition, AlertSettings
+from tests import alert_data as alerts
 from tests import history_data as data
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGE = ROOT / "docs" / "api.md"
+PAGES = (ROOT / "docs" / "api.md", ROOT / "docs" / "alerts.md")
 EXAMPLES = ROOT / "api" / "history" / "examples.json"
 _ORDER = f"/api/v1/orders/{quote(data.PARENT, safe='')}"
 _LETTER = "/api/v1/dead-letters/0/1795185000000-0"
@@ -37,8 +40,23 @@ REQUESTS = {
     "get_dead_letters": "GET /api/v1/dead-letters?topic=orders&limit=1",
     "get_dead_letter": f"GET {_LETTER}",
     "replay_dead_letter": f"POST {_LETTER}/replay",
+    "get_alerts": "GET /api/v1/alerts?order_id=A2&open=true&limit=1",
+    "get_alert": "GET /api/v1/alerts/AL2",
+    "ack_alert": 'POST /api/v1/alerts/AL1/ack {"why": "calling the broker"}',
+    "snooze_alert": 'POST /api/v1/alerts/AL1/snooze {"minutes": 15}',
+    "close_alert": 'POST /api/v1/alerts/AL1/close {"reason": "TRUE_ACTED", "why": "rate raised"}',
+    "test_send": 'POST /api/v1/alerts/test-send {"channel": "desk-mail"}',
+    "get_silences": "GET /api/v1/silences?limit=1",
+    "set_silence": 'POST /api/v1/silences {"desk": "US-CASH", "symbol": "AMZN", "minutes": 30}',
+    "lift_silence": f"DELETE /api/v1/silences/{alerts.SECOND_SILENCE}",
 }
-VOLATILE = {"replay_dead_letter": {"position"}}
+VOLATILE = {
+    "replay_dead_letter": {"position"},
+    "snooze_alert": {"snoozed_until"},
+    "test_send": {"request_id"},
+    "set_silence": {"silence_id", "created_at", "until"},
+    "lift_silence": {"lifted_at"},
+}
 """Members of an answer that no two runs share."""
 _BLOCK = re.compile(r"```sh\n\$ curl ([^\n]+)\n(.*?)```", re.DOTALL)
 MORE = "…"
@@ -59,20 +77,41 @@ def refuse_example(bus_url: str) -> None:
         )  # fmt: skip
 
 
+def parts_of(request: str) -> dict[str, Any]:
+    """`METHOD PATH [BODY]` as the arguments of a client's `request`."""
+    method, path, *body = request.split(" ", 2)
+    headers = {"Content-Type": "application/json"} if body else None
+    return {"method": method, "url": path, "content": "".join(body) or None, "headers": headers}
+
+
 def asked(client: Any, request: str) -> Any:
     """The answer to one request."""
-    method, _, path = request.partition(" ")
-    return client.request(method, path)
+    return client.request(**parts_of(request))
 
 
 def blocks(page: str) -> list[tuple[str, Any]]:
     """(request, answer as it is shown) of every example on the page."""
     found: list[tuple[str, Any]] = []
     for words, shown in _BLOCK.findall(page):
-        method = "POST" if words.startswith("-X POST ") else "GET"
-        [url] = re.findall(r"'localhost:8080([^']+)'", words)
-        found.append((f"{method} {url}", msgspec.json.decode(shown.encode())))
+        told = shlex.split(words)
+        url = next(part for part in told if part.startswith("localhost:8080"))
+        body = told[told.index("--json") + 1] if "--json" in told else ""
+        method = told[told.index("-X") + 1] if "-X" in told else "POST" if body else "GET"
+        request = f"{method} {url.removeprefix('localhost:8080')}"
+        found.append((f"{request} {body}".strip(), msgspec.json.decode(shown.encode())))
     return found
+
+
+def pages() -> str:
+    """The text of the pages with examples."""
+    return "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+
+
+def give_alerts(desk: alerts.Desk, status_url: str, history_url: str) -> None:
+    """The alerts and silences of the examples, as they were before anybody did anything."""
+    alerts.forget_live_alerts(status_url)
+    desk.give(*alerts.example_alerts())
+    alerts.set_example_silences(history_url)
 
 
 def is_part(shown: Any, whole: Any) -> bool:
@@ -111,12 +150,16 @@ def _serving() -> Iterator[Any]:
         url = fresh_database(postgres.url, "example")
         data.store_history(rows, url)
         data.store_live(rows, status.url)
-        open_bus(bus.url).set_up(dict.fromkeys(Topic, 2), 16)
+        alerts.store_alerts(url, alerts.example_alerts())
+        found = open_bus(bus.url)
+        found.set_up(dict.fromkeys(Topic, 2), 16)
         refuse_example(bus.url)
         config = ApiConfig(status_url=status.url, bus_url=bus.url, history_url=url)
         app = create_app(config)
         transport = httpx.ASGITransport(app)
-        yield app, transport
+        part = AlertPartition(found, status.url, AlertSettings())
+        with alerts.Desk(found, part, []) as desk:
+            yield app, transport, lambda: give_alerts(desk, status.url, url)
 
 
 async def _answers() -> dict[str, Any]:
@@ -125,7 +168,7 @@ async def _answers() -> dict[str, Any]:
     import httpx
 
     found: dict[str, Any] = {}
-    with _serving() as (app, transport):
+    with _serving() as (app, transport, prepare):
         async with (
             app.router.lifespan_context(app),
             httpx.AsyncClient(transport=transport, base_url="http://localhost") as client,
@@ -133,8 +176,8 @@ async def _answers() -> dict[str, Any]:
             while (await client.get("/api/v1/orders")).status_code == 503:
                 await asyncio.sleep(0.05)
             for name, request in REQUESTS.items():
-                method, _, path = request.partition(" ")
-                answer = await client.request(method, path)
+                await asyncio.to_thread(prepare)
+                answer = await client.request(**parts_of(request))
                 assert answer.is_success, answer.text
                 found[name] = {
                     "request": request, "status": answer.status_code, "answer": answer.json(),

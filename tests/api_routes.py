@@ -8,11 +8,14 @@ from starlette.routing import WebSocketRoute
 
 from api.app import ROUTERS
 from tests import history_data as data
+from tests.alert_data import SILENCE
 
 PUBLIC = {"/livez", "/readyz", "/version", "/metrics", "/", "/docs", "/static/{name}"}
 """Routes that need no key, and tell of no order."""
 LETTER = {"partition": "0", "position": "1795185000000-0"}
 """The dead letter of `tests.api_examples`."""
+ALERT = {"alert_id": "AL1"}
+"""An open one of `tests.alert_data.example_alerts`."""
 QUERIES: dict[str, dict[str, str]] = {
     "/api/v1/rollups": {
         "by": "desk", "from": "2026-11-20T00:00:00Z", "to": "2026-11-21T00:00:00Z",
@@ -21,6 +24,10 @@ QUERIES: dict[str, dict[str, str]] = {
 """What a route cannot be asked without."""
 BODIES: dict[str, dict[str, Any]] = {
     "/api/v1/monitoring/start": {"order_id": data.PARENT},
+    "/api/v1/alerts/{alert_id}/snooze": {"minutes": 5},
+    "/api/v1/alerts/{alert_id}/close": {"reason": "TRUE_ACTED"},
+    "/api/v1/alerts/test-send": {"channel": "mail"},
+    "/api/v1/silences": {"desk": data.US, "minutes": 5},
 }
 
 
@@ -42,5 +49,5 @@ def _routes() -> Iterator[tuple[str, str]]:
 
 def url_of(path: str, order_id: str = data.PARENT) -> str:
     """The path with its parameters filled in. Raises KeyError for one that nobody knows of."""
-    known = {"order_id": order_id, "name": "app.js", **LETTER}
+    known = {"order_id": order_id, "name": "app.js", **LETTER, **ALERT, "silence_id": SILENCE}
     return path.format_map({name: quote(text, safe="") for name, text in known.items()})

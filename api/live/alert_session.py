@@ -8,7 +8,7 @@ from starlette.websockets import WebSocket
 
 from analytics.history.alerts import AlertFilter, AlertPlace
 from api.alerts.live import open_alerts
-from api.identity.caller import Caller
+from api.identity.caller import Caller, Scope
 from api.live.alert_feed import AlertClient, AlertEntry
 from api.live.entry import framed
 from api.protocols import FRAMED
@@ -51,7 +51,12 @@ class AlertSession:
 
     async def _send(self) -> None:
         every_s = self._service.config.heartbeat_s
-        await self._tell("hello", heartbeat_s=every_s, desk=self._desk or None)
+        await self._tell(
+            "hello",
+            heartbeat_s=every_s,
+            desk=self._desk or None,
+            may_operate=self._caller.may(Scope.OPERATE),
+        )
         await self._snapshots()
         while True:
             if self._client.is_out_of_date:

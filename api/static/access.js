@@ -14,7 +14,11 @@ export const forgetKey = () => sessionStorage.removeItem(name);
 
 export async function ask(path, options = {}) {
   const key = sessionStorage.getItem(name);
-  const headers = { Accept: "application/json", ...(key ? { Authorization: `Bearer ${key}` } : {}) };
+  const headers = {
+    Accept: "application/json",
+    ...(options.body ? { "Content-Type": "application/json" } : {}),
+    ...(key ? { Authorization: `Bearer ${key}` } : {}),
+  };
   const answer = await fetch(path, { ...options, headers, cache: "no-store" });
   const body = await answer.json().catch(() => ({}));
   if (!answer.ok) throw new Refused(body, answer.status);

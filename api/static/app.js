@@ -1,6 +1,7 @@
 // The first page: live orders on the left, the chosen one on the right.
 
 import { forgetKey, useKey } from "./access.js";
+import { AlertsPanel } from "./alerts.js";
 import { Detail } from "./detail.js";
 import { seconds } from "./format.js";
 import { Stream } from "./stream.js";
@@ -12,6 +13,7 @@ let state = "connecting";
 
 const detail = new Detail($("detail"), closeOrder);
 const orders = new OrdersTable($("orders"), $("count"), openOrder);
+const alerts = new AlertsPanel($("alerts"), openOrder);
 const stream = new Stream({
   state(name, words, status) {
     state = name;
@@ -74,8 +76,10 @@ $("key-form").onsubmit = (event) => {
   useKey($("key").value.trim());
   $("key").value = "";
   stream.restart();
+  alerts.stream.restart();
 };
 document.addEventListener("keydown", (event) => { if (event.key === "Escape" && orders.chosen) closeOrder(); });
 setInterval(showAge, 1000);
 stream.open();
+alerts.stream.open();
 if (location.hash.length > 1) openOrder(decodeURIComponent(location.hash.slice(1)));

@@ -5,8 +5,10 @@ import { Refused, ticket } from "./access.js";
 const patience = 2.5; // heartbeats that may stay out before the connection counts as lost
 
 export class Stream {
+  path = "/api/v1/stream";
+
   constructor(on) {
-    this.on = on; // { state(name, words), status(status), begin(), beat(frame) }
+    this.on = on; // { state(name, words), status(status), begin(), hello?(frame), beat(frame) }
     this.position = "";
     this.children = false;
     this.tries = 0;
@@ -27,13 +29,17 @@ export class Stream {
       return;
     }
     if (this.run !== run) return;
-    const query = new URLSearchParams({ ticket: shown });
-    if (this.position) query.set("position", this.position);
-    if (!this.children) query.append("filter", "parent_order_id:");
-    const socket = new WebSocket(`${location.origin.replace("http", "ws")}/api/v1/stream?${query}`);
+    const query = this.query(new URLSearchParams({ ticket: shown }));
+    const socket = new WebSocket(`${location.origin.replace("http", "ws")}${this.path}?${query}`);
     this.socket = socket;
     socket.onmessage = ({ data }) => this.socket === socket && this.take(JSON.parse(data));
     socket.onclose = (event) => this.socket === socket && this.closed(event);
+  }
+
+  query(query) {
+    if (this.position) query.set("position", this.position);
+    if (!this.children) query.append("filter", "parent_order_id:");
+    return query;
   }
 
   close() {
@@ -55,14 +61,17 @@ export class Stream {
       this.tries = 0;
       this.every = frame.heartbeat_s;
       this.on.state("live", "live");
+      this.on.hello?.(frame);
       if (!frame.resumed) this.on.begin();
     } else if (frame.kind === "heartbeat") {
       this.on.beat(frame);
     } else {
-      this.on.status(frame.status);
+      this.told(frame);
     }
     if (frame.position && frame.kind !== "hello") this.position = frame.position;
   }
+
+  told(frame) { this.on.status(frame.status); }
 
   closed(event) {
     this.socket = null;

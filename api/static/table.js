@@ -15,6 +15,13 @@ const columns = [
   { title: "Algorithm", ...text("algo") },
   { title: "State", value: (o) => o.state ?? "",
     draw: (c, o) => { c.textContent = words(o.state) + (o.provisional ? " *" : ""); c.title = o.provisional ? "provisional" : ""; } },
+  { title: "Alerts", value: (o) => o.alerts?.length ?? 0,
+    draw: (c, o) => {
+      const [first, ...more] = (o.alerts ?? []).map(words);
+      c.textContent = first ? first + (more.length ? ` +${more.length}` : "") : "";
+      c.title = more.length ? [first, ...more].join(", ") : "";
+      c.className = "cost";
+    } },
   { title: "Progress", value: (o) => o.execution_progress ?? -1, draw: (c, o) => progress(c, o.execution_progress, o.expected_progress) },
   { title: "Slippage, bps", number: true, value: (o) => o.slippage_bps ?? -Infinity,
     draw: (c, o) => cost(c, o.slippage_bps, o.reasons?.slippage_bps) },

@@ -51,6 +51,7 @@ def running(status_server: Any, bus_server: Any, history_server: Any) -> Iterato
         bus_url=bus_server.url,
         history_url=history_server.url,
         limits=FAST,
+        action_wait_s=0.05,
     )
     with serving(config) as api:
         yield api

@@ -45,7 +45,7 @@ def test_hello_the_open_ones_then_each_change_and_heartbeats(served, desk, liste
     desk.give(then(first, Change.ACKNOWLEDGED, by="mia", acked_by="mia"))
     change = until(socket, "change")[-1]
 
-    assert (hello["kind"], hello["heartbeat_s"]) == ("hello", 0.5)
+    assert (hello["kind"], hello["heartbeat_s"], hello["may_operate"]) == ("hello", 0.5, True)
     assert (snapshot["kind"], snapshot["alert_id"], snapshot["seq"]) == ("snapshot", "A1", 1)
     assert snapshot["alert"] == {
         k: v for k, v in served.client.get("/api/v1/alerts/A1").json().items()

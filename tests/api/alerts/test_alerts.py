@@ -53,7 +53,7 @@ def test_what_the_store_forgot_is_still_told_by_history(served, desk, stored, st
 
     assert ids(served) == ["A1"]
     assert ids(served, open=True) == []
-    [steps] = [served.client.get(f"{ALERTS}/A1").json()["transitions"]]
+    steps = served.client.get(f"{ALERTS}/A1").json()["transitions"]
     assert [step["change"] for step in steps] == ["RAISED"]
 
 
@@ -158,7 +158,6 @@ def test_one_is_shown_with_its_evidence_and_its_whole_life(served, desk, stored)
     stored(risen, closed)
 
     live = AlertDetail.model_validate_json(served.client.get(f"{ALERTS}/A1").content)
-    desk._sink._store.flush()
     assert [step.seq for step in live.transitions] == [1, 2, 3]
     assert (live.close_reason, live.evidence.threshold) == (CloseReason.TRUE_ACTED, 0.2)
     assert live.transitions[2].why == "traded"

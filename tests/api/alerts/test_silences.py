@@ -96,6 +96,7 @@ def test_what_makes_no_sense_is_a_422(served, body, words):
 
 def test_who_sees_some_desks_silences_those_and_hears_of_what_concerns_them(serve, make_key):
     admin, us = make_key("all", "operate"), make_key("us", "operate", ["US-CASH"])
+    reader = make_key("reader")
     with serve() as api:
         everywhere = put(api, admin, desk="*").json()["silence_id"]
         others = put(api, admin, desk="EU-CASH").json()["silence_id"]
@@ -104,7 +105,7 @@ def test_who_sees_some_desks_silences_those_and_hears_of_what_concerns_them(serv
         assert listed(api, us) == [own, everywhere]
         assert put(api, us, desk="EU-CASH").status_code == 404
         assert put(api, us, desk="*").status_code == 403
-        assert put(api, make_key("reader")).status_code == 403
+        assert put(api, reader).status_code == 403
         for silence_id in (everywhere, others, "00000000-0000-4000-8000-000000000000"):
             answer = api.client.delete(f"{SILENCES}/{silence_id}", headers=us)
             assert (answer.status_code, answer.json()["type"]) == (

@@ -17,6 +17,7 @@ from domain.rows import Rows
 from domain.vocabulary import Topic
 from runtime.history_server import EmbeddedPostgres
 from runtime.servers import EmbeddedServer
+from tests import alert_data as alerts
 from tests import history_data as data
 from tests.history_store import fresh_database
 
@@ -33,6 +34,7 @@ def live_server(example_rows: list[Rows]) -> Iterator[EmbeddedServer]:
     """A status store with the newest status of every order; nobody empties it."""
     with EmbeddedServer("status", durable=False) as server:
         data.store_live(example_rows, server.url)
+        alerts.store_live_alerts(server.url, alerts.example_alerts())
         yield server
 
 
@@ -62,9 +64,11 @@ def config(
 ) -> ApiConfig:
     url = fresh_database(history_server.url, "example")
     data.store_history(example_rows, url)
+    alerts.store_alerts(url, alerts.example_alerts())
     return ApiConfig(
-        status_url=live_server.url, bus_url=letters_server.url, history_url=url, limits=FAST
-    )
+        status_url=live_server.url, bus_url=letters_server.url, history_url=url, limits=FAST,
+        action_wait_s=0.05,
+    )  # fmt: skip
 
 
 # An API logs to stdout, so it must not outlive the module: other tests read theirs.
@@ -125,6 +129,8 @@ def keys_made(
     """(a store of history with keys in it, the key of each caller)."""
     url = fresh_database(history_server.url, "keyed")
     data.store_history(example_rows, url)
+    alerts.store_alerts(url, alerts.example_alerts())
+    alerts.set_example_silences(url)
     with psycopg.connect(url, autocommit=True) as connection:
         made = {
             who: keys.create(connection, who, scopes, desks, by="test")[1]

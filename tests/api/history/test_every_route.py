@@ -8,6 +8,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from tests import history_data as data
+from tests.alert_data import example_alerts
 from tests.api_examples import refuse_example
 from tests.api_routes import BODIES, PUBLIC, QUERIES, routes, url_of
 
@@ -21,7 +22,11 @@ REST = [(method, path) for method, path in routes() if method != "WS" and path n
 STREAMS = [path for method, path in routes() if method == "WS"]
 UNKNOWN = "NEVER-SEEN"
 OF_AN_ORDER = [route for route in REST if "{order_id}" in route[1]]
-OF_MANY = [path for method, path in REST if method == "GET" and "{order_id}" not in path]
+OF_AN_ALERT = [route for route in REST if "{alert_id}" in route[1]]
+OF_MANY = [
+    path for method, path in REST
+    if method == "GET" and "{order_id}" not in path and "{alert_id}" not in path
+]  # fmt: skip
 FOR_SOME = {"/api/v1/audit", "/api/v1/dead-letters", "/api/v1/dead-letters/{partition}/{position}"}
 """Of many desks at once, so nobody with desks of their own gets them."""
 
@@ -37,8 +42,8 @@ def sees(who: str, desk: str) -> bool:
 
 
 def ask(keyed: Any, who: str, method: str, path: str, order_id: str = data.PARENT) -> Any:
-    body = BODIES.get(path)
-    if body is not None:
+    body = BODIES.get(path) if method == "POST" else None
+    if body is not None and "order_id" in body:
         body = {**body, "order_id": order_id}
     return keyed.client.request(
         method,
@@ -76,6 +81,23 @@ def test_an_order_is_there_for_its_desk_alone(keyed, who, method, path):
             assert shape(answer, order_id) == shape(unknown, UNKNOWN)
         elif method == "GET" and not path.endswith("/session"):
             assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize("who", WHO)
+@pytest.mark.parametrize(("method", "path"), OF_AN_ALERT)
+def test_an_alert_is_there_for_its_desk_alone(keyed, who, method, path):
+    may = method == "GET" or "operate" in WHO[who][0]
+    for change in example_alerts():
+        alert_id = change.alert.alert_id
+        answer = ask(keyed, who, method, path.replace("{alert_id}", alert_id))
+        unknown = ask(keyed, who, method, path.replace("{alert_id}", UNKNOWN))
+
+        assert names_nothing_hidden(who, answer.text), answer.text
+        if not sees(who, change.alert.desk):
+            assert answer.status_code == (404 if may else 403), answer.text
+            assert shape(answer, alert_id) == shape(unknown, UNKNOWN)
+        elif may:
+            assert answer.status_code in ({200} if method == "GET" else {202, 409, 422})
 
 
 @pytest.mark.parametrize("who", WHO)
@@ -120,7 +142,8 @@ def heard(keyed: Any, who: str, url: str) -> tuple[set[str], int]:
     with connect(f"{base}{url}", additional_headers=headers, close_timeout=1) as socket:
         try:
             while (one := json.loads(socket.recv(20)))["kind"] != "heartbeat":
-                orders |= {one["order_id"]} if one["status"] else set()
+                orders |= {one["order_id"]} if one.get("status") else set()
+                orders |= set(one["alert"]["order_ids"]) if one.get("alert") else set()
         except ConnectionClosed as closed:
             return orders, closed.rcvd.code if closed.rcvd else -1
     return orders, 0

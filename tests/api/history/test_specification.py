@@ -17,8 +17,9 @@ from schemathesis.specs.openapi.checks import (
 from api.app import create_app
 from api.config import ApiConfig
 from tests import history_data as data
+from tests.alert_data import SILENCE
 from tests.api_examples import refuse_example
-from tests.api_routes import BODIES, LETTER, PUBLIC, QUERIES, routes
+from tests.api_routes import ALERT, BODIES, LETTER, PUBLIC, QUERIES, routes
 
 APP = create_app(ApiConfig(status_url="unix:///nowhere"))
 schema = schemathesis.openapi.from_dict(APP.openapi())
@@ -39,7 +40,8 @@ def map_path_parameters(context: Any, path_parameters: dict[str, Any] | None) ->
     found = dict(path_parameters or {})
     odd = sum(map(ord, "".join(map(str, found.values()))))
     if odd % 2:
-        there = {"order_id": quote(ORDERS[odd // 2 % len(ORDERS)], safe=""), **LETTER}
+        there = {"order_id": quote(ORDERS[odd // 2 % len(ORDERS)], safe=""), **LETTER, **ALERT,
+                 "silence_id": SILENCE}  # fmt: skip
         found = {name: there[name] for name in found}
     return found
 
@@ -78,7 +80,12 @@ def test_every_answer_about_what_is_there_is_as_described(method: str, path: str
     start = "/api/v1/monitoring/start"
     asked.post("admin", start, json=BODIES[start])
     case = schema[path][method].Case(
-        path_parameters={"order_id": quote(data.PARENT, safe=""), **LETTER},
+        path_parameters={
+            "order_id": quote(data.PARENT, safe=""),
+            **LETTER,
+            **ALERT,
+            "silence_id": SILENCE,
+        },
         query=QUERIES.get(path, {}),
         body=BODIES.get(path, NOT_SET),
         media_type="application/json" if path in BODIES else None,

@@ -1,0 +1,260 @@
+"""`execmon alerts`: what is open, one with its life, and what people do about it."""
+
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli import audit
+from cli.output import print_json
+from domain.alerts import CloseReason
+from domain.errors import ConfigurationError, InputError, ServerError
+from domain.published import Severity
+
+if TYPE_CHECKING:
+    from domain.alert_records import Record
+    from domain.alerts import Alert, Transition
+
+app = typer.Typer(
+    help="Alerts: list the open ones, look at one, acknowledge, snooze or close it.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+PATIENCE_S = 5.0
+"""How long an action waits for the pipeline to have done it."""
+_LOOK_S = 0.02
+_MOST_SNOOZE_MIN = 60.0
+_Id = Annotated[str, typer.Argument(metavar="ID", help="As `execmon alerts ls` has it.")]
+_Why = Annotated[str, typer.Option(help="Words for those who read it later.")]
+_StatusUrl = Annotated[
+    str | None, typer.Option("--status-url", help="Status store; as configured if absent.")
+]
+_BusUrl = Annotated[str | None, typer.Option("--bus-url", help="Bus; as configured if absent.")]
+_HistoryUrl = Annotated[
+    str | None,
+    typer.Option("--history-url", help="History store with the audit; as configured if absent."),
+]
+_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+@app.command("ls")
+def list_them(
+    desk: Annotated[str, typer.Option(help="Only this desk's; `-` for orders without one.")] = "",
+    min_severity: Annotated[
+        str | None, typer.Option(help="This severity and those above it.")
+    ] = None,
+    order: Annotated[
+        str | None, typer.Option(help="Only those about this order, its venues and algorithms.")
+    ] = None,
+    status_url: _StatusUrl = None,
+    as_json: _Json = False,
+) -> None:
+    """List open alerts, the most severe first."""
+    from cli.alert_rows import alerts_table, open_alerts
+    from cli.servers import status_store
+
+    least = _word(Severity, "--min-severity", min_severity)
+    with status_store(status_url) as client:
+        found = open_alerts(client, desk=desk, least=least, order_id=order)
+    if as_json:
+        print_json({"alerts": found})
+        return
+    from rich.console import Console
+
+    Console().print(alerts_table(found))
+
+
+@app.command()
+def show(alert_id: _Id, status_url: _StatusUrl = None, as_json: _Json = False) -> None:
+    """Show one alert with its evidence and every step. Ends with 3 where there is none."""
+    from cli.alert_rows import whole_record
+    from cli.servers import status_store
+
+    with status_store(status_url) as client:
+        record = whole_record(*_found(client, alert_id))
+    if as_json:
+        print_json(record)
+    else:
+        _print(record)
+
+
+@app.command()
+def ack(
+    alert_id: _Id,
+    why: _Why = "",
+    status_url: _StatusUrl = None,
+    bus_url: _BusUrl = None,
+    history_url: _HistoryUrl = None,
+    as_json: _Json = False,
+) -> None:
+    """Say that somebody looks at it."""
+    urls = {"status_url": status_url, "bus_url": bus_url, "history_url": history_url}
+    _act(alert_id, "alert_acknowledged", {"why": why}, urls, as_json=as_json)
+
+
+@app.command()
+def snooze(
+    alert_id: _Id,
+    minutes: Annotated[float, typer.Option(help="For how long, 60 at most.")],
+    why: _Why = "",
+    status_url: _StatusUrl = None,
+    bus_url: _BusUrl = None,
+    history_url: _HistoryUrl = None,
+    as_json: _Json = False,
+) -> None:
+    """Leave it alone for a while; it wakes if its severity rises."""
+    from domain.instants import SECOND, format_rfc3339
+
+    if not 0 < minutes <= _MOST_SNOOZE_MIN:
+        raise ConfigurationError(f"--minutes must be more than 0 and at most 60, was {minutes:g}")
+    until = format_rfc3339(time.time_ns() + round(minutes * 60 * SECOND))
+    urls = {"status_url": status_url, "bus_url": bus_url, "history_url": history_url}
+    _act(alert_id, "alert_snoozed", {"until": until, "why": why}, urls, as_json=as_json)
+
+
+@app.command()
+def close(
+    alert_id: _Id,
+    reason: Annotated[str, typer.Option(help=f"One of {', '.join(CloseReason)}.")],
+    why: _Why = "",
+    status_url: _StatusUrl = None,
+    bus_url: _BusUrl = None,
+    history_url: _HistoryUrl = None,
+    as_json: _Json = False,
+) -> None:
+    """Close it and say what was found."""
+    found = _word(CloseReason, "--reason", reason)
+    urls = {"status_url": status_url, "bus_url": bus_url, "history_url": history_url}
+    _act(alert_id, "alert_closed", {"reason": found, "why": why}, urls, as_json=as_json)
+
+
+@app.command("test")
+def send_test(
+    channel: Annotated[str, typer.Argument(metavar="CHANNEL", help="Name of a channel.")],
+    bus_url: _BusUrl = None,
+    history_url: _HistoryUrl = None,
+    as_json: _Json = False,
+) -> None:
+    """Send a test message through a channel; whether it arrives is seen where it leads."""
+    from runtime.settings import load_settings
+
+    settings = load_settings({"bus_url": bus_url, "history_url": history_url})
+    with _bus(settings) as bus:
+        _tell(bus, "send_tested", {"channel": channel})
+    noted = audit.note(settings, "execmon alerts test", f"channel:{channel}", "done")
+    if as_json:
+        print_json({"channel": channel, "audited": noted})
+    else:
+        typer.echo(f"{channel}: a test message was asked for")
+
+
+def _act(
+    alert_id: str, type_: str, members: dict[str, Any], urls: Mapping[str, str | None], *,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Pass the action on, wait for the pipeline to have done it, and show the alert."""
+    from api.alerts.why_not import why_not
+    from cli.alert_rows import whole_record
+    from cli.servers import status_store
+    from runtime.settings import load_settings
+
+    settings = load_settings(urls)
+    action = f"execmon alerts {_COMMANDS[type_]}"
+    with status_store(urls["status_url"]) as client, _bus(settings) as bus:
+        alert, _ = _found(client, alert_id)
+        words = why_not(alert, type_)
+        if words:
+            audit.note(settings, action, alert_id, "refused", why=words)
+            raise InputError(words)
+        told = {name: value for name, value in members.items() if value}
+        _tell(bus, type_, {"scope": alert.desk, "alert_id": alert_id, **told})
+        noted = audit.note(settings, action, alert_id, "done", **told)
+        done = _done(client, alert, type_)
+    if done is None:
+        raise ServerError(
+            f"it was passed on, and alert {alert_id} is {alert.state} still after "
+            f"{PATIENCE_S:g} s: is `execmon worker` running?"
+        )
+    record = whole_record(*done)
+    if as_json:
+        print_json({**record, "audited": noted})
+    else:
+        typer.echo(f"{alert_id} {record['state']} by {audit.user()}")
+
+
+_COMMANDS = {"alert_acknowledged": "ack", "alert_snoozed": "snooze", "alert_closed": "close"}
+_CHANGES = {
+    "alert_acknowledged": "ACKNOWLEDGED", "alert_snoozed": "SNOOZED", "alert_closed": "CLOSED",
+}  # fmt: skip
+
+
+def _done(client: Any, before: "Alert", type_: str) -> "tuple[Alert, list[Transition]] | None":
+    from cli.alert_rows import alert_of
+
+    until = time.monotonic() + PATIENCE_S
+    while time.monotonic() < until:
+        found = alert_of(client, before.alert_id)
+        steps = [] if found is None else found[1]
+        if any(step.seq > before.seq and step.change == _CHANGES[type_] for step in steps):
+            return found
+        time.sleep(_LOOK_S)
+    return None
+
+
+def _tell(bus: Any, type_: str, members: dict[str, Any]) -> None:
+    from bus.publish import publish
+    from domain.instants import format_rfc3339
+    from domain.vocabulary import Topic
+
+    event = {
+        "type": type_, **members, "by": audit.user(), "ts_event": format_rfc3339(time.time_ns()),
+    }  # fmt: skip
+    publish(bus, [event], Topic.CONTROL)
+
+
+@contextmanager
+def _bus(settings: Any) -> Generator[Any]:
+    from bus.connect import open_bus
+    from cli.servers import bus_address
+
+    bus = open_bus(bus_address(settings), settings)
+    try:
+        yield bus
+    finally:
+        bus.close()
+
+
+def _found(client: Any, alert_id: str) -> "tuple[Alert, list[Transition]]":
+    from cli.alert_rows import alert_of
+
+    found = alert_of(client, alert_id)
+    if found is None:
+        raise InputError(
+            f"there is no alert {alert_id} (any more); `execmon alerts ls` lists the open ones, "
+            "and the API has those of history"
+        )
+    return found
+
+
+def _word(words: Any, option: str, given: str | None) -> Any:
+    if given is None:
+        return None
+    if given.upper() not in words.__members__:
+        raise ConfigurationError(f"{option} must be one of {', '.join(words)}, was {given!r}")
+    return words[given.upper()]
+
+
+def _print(record: "Record") -> None:
+    steps, changes = record.pop("transitions"), record.pop("severity_history")
+    evidence = record.pop("evidence")
+    for name, value in {**record, **evidence}.items():
+        if value not in (None, "", []):
+            shown = ", ".join(value) if isinstance(value, list) else value
+            typer.echo(f"{name:<18} {shown}")
+    for one in changes:
+        typer.echo(f"{'':<18} {one['severity']} from {one['at']}")
+    for step in steps:
+        why = f": {step['why']}" if step["why"] else ""
+        typer.echo(f"{step['at']}  {step['change']} by {step['by']}{why}")
