@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from domain.columns import EVENT
-from domain.instants import NO_TIME
+from domain.instants import END_OF_TIME, NO_TIME
 
 REALIZED_HORIZONS = {
     "50ms": 50_000_000,
@@ -313,16 +313,22 @@ class Rows:
     names: Mapping[int, str] = field(default_factory=dict)
     """Texts of the keys in the rows, and perhaps of others."""
     watermark: int = NO_TIME
+    """No later final row of this order group lies before; rows may come without any, to say it."""
     bars: np.ndarray = field(default_factory=lambda: np.empty(0, BAR))
     """Final bars of the market; such rows come alone."""
     bodies: dict[int, bytes] = field(default_factory=dict[int, bytes])
     """JSON of status rows that some sink has made already, by row."""
+    references: list[tuple[int, bytes]] = field(default_factory=list[tuple[int, bytes]])
+    """(effective time, JSON) of records about venues and cohorts, from one order group alone."""
+    end: int = END_OF_TIME
+    """The last event time, once every input has ended."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         names = {key: self.names[key] for key in self.keys() if key in self.names}
         return Rows, (
             self.status, self.status_venues, self.orders, self.order_venues, self.fills,
-            self.executed, self.timeline, names, self.watermark, self.bars,
+            self.executed, self.timeline, names, self.watermark, self.bars, {}, self.references,
+            self.end,
         )  # fmt: skip
 
     def keys(self) -> set[int]:

@@ -66,7 +66,9 @@ class StampFlag:
     """`open_px` is the first regular print, no auction was seen."""
 
 
-class _Piece:
+class Piece:
+    """Pickled with its arrays as bytes."""
+
     __slots__ = ()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -111,7 +113,7 @@ class Arrivals:
 
 
 @dataclass(slots=True)
-class Stamped(_Piece):
+class Stamped(Piece):
     """What the market stage of one symbol group hands on."""
 
     group: int
@@ -135,7 +137,7 @@ class Stamped(_Piece):
 
 
 @dataclass(slots=True)
-class OrderPiece(_Piece):
+class OrderPiece(Piece):
     """What one order group takes: the pieces of several symbol groups, joined."""
 
     watermarks: dict[int, tuple[int, int, int]]

@@ -48,6 +48,9 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
         self.next_eviction = NO_TIME
         self.finished = False
         self._republish = False
+        self._told = NO_TIME
+        """Watermark of the newest rows; told again after a restart."""
+        self._scopes: list[tuple[int, bytes]] = []
         self._waiting_since: int | None = None
         if resume is not None:
             (self.watermarks, packed, self.group.names, pending, horizons, details,
@@ -106,7 +109,7 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
             self._key = f"orders-{piece.group}"
             self._learn_names(piece.names)
             if piece.references:
-                self._take_references(piece.references)
+                self._take_references(piece.references, hands_on=piece.group == 0)
             group.add_details(piece.details)
         events = joined((piece.events for piece in values), STAMPED)
         if len(events):
@@ -162,15 +165,31 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
                 gone = self.group.evict(watermark - self.settings.evict_after_ns, self.pending)
                 out += [] if gone is None else [gone]
             self.next_eviction = watermark + _EVICT_EVERY_NS
+        if self.settings.progress_ns:
+            self._tell(out, watermark)
         for rows in out:
             rows.watermark = watermark
+            if watermark == END_OF_TIME:
+                rows.end = end
         return out
 
-    def _take_references(self, records: list[tuple[int, bytes]]) -> None:
+    def _tell(self, out: list[Rows], watermark: int) -> None:
+        """See to it that those who wait for this group hear of its progress."""
+        is_due = NO_TIME < watermark < END_OF_TIME
+        is_due = is_due and watermark - self._told >= self.settings.progress_ns
+        if not out and (is_due or self._scopes):
+            out.append(Rows())
+        if out:
+            self._told = watermark
+            out[0].references, self._scopes = self._scopes, []
+
+    def _take_references(self, records: list[tuple[int, bytes]], *, hands_on: bool) -> None:
         for known, raw in records:
             type_ = msgspec.json.decode(raw, type=Envelope).type
             if type_ == "reference":
-                self.group.take_reference(raw, known)
+                record = self.group.take_reference(raw, known)
+                if hands_on and self.settings.progress_ns and record.scope is not None:
+                    self._scopes.append((known, raw))
             elif type_ == "status_republish_requested":
                 self._republish = True
 
