@@ -8,8 +8,9 @@ from metrics.control_charts import bernoulli_weight, cusum
 _weight = bernoulli_weight.__wrapped__
 _cusum = cusum.__wrapped__
 
-RETURN = 3.0
-"""The way back is believed at odds of 20 to 1 (ln 20)."""
+RETURN = 5.0
+"""The way back is believed at odds of 150 to 1 (ln 150): fewer would end most alerts about a
+venue that still fails within an hour."""
 
 
 class Weights(msgspec.Struct, frozen=True):
@@ -49,14 +50,9 @@ class RateWatch(msgspec.Struct):
         self.up = 0.0
         self.n = self.failures = 0
 
-    def wait_for_return(self) -> None:
-        """From now on count what speaks for the way back."""
-        self.down = 0.0
-
-    @property
-    def is_back(self) -> bool:
-        """Whether the rate is believed to be p0 again."""
-        return self.down >= RETURN
+    def is_back(self, more: float) -> bool:
+        """Whether the rate is believed to be p0 again; `more` is asked of a busy venue."""
+        return self.down >= RETURN + more
 
     @property
     def rate(self) -> float | None:

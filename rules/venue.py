@@ -20,7 +20,12 @@ UNKNOWN_RATE = 0.05
 """Share of refusals that is taken as usual where no base is known."""
 MEDIUM_AT = 7.0
 HIGH_AT = 9.0
-"""Of the sum of evidence, natural log of a likelihood ratio."""
+"""Of the sum of evidence, natural log of a likelihood ratio, for a venue of up to
+`EASY_ROUTES` a day. Each route is a chance of a false alarm, so a busier venue has to show
+more evidence, by the log of how much busier it is: the same false alarms a day."""
+EASY_ROUTES = 1000
+BASE_DAYS = 20
+"""Days behind a base that does not say."""
 SLOW_RATES = (0.01, 0.10)
 """Share of answers slower than the base's 99th percentile: by its meaning, and when slow."""
 BURST_WINDOW_S = 60
@@ -66,6 +71,28 @@ class VenueBase:
     """Whether enough history stands behind `p0`."""
     ack_p99_ms: float = math.nan
     calendar: str = DEFAULT_CALENDAR
+    routes_per_day: float = 0.0
+
+    @cached_property
+    def more(self) -> float:
+        """Evidence that is asked for beyond 7 and 9."""
+        return math.log(max(1.0, self.routes_per_day / EASY_ROUTES))
+
+    @property
+    def medium_at(self) -> float:
+        """Evidence at which an alert is MEDIUM."""
+        return MEDIUM_AT + self.more
+
+    @property
+    def high_at(self) -> float:
+        """Evidence at which it is HIGH."""
+        return HIGH_AT + self.more
+
+    def severity(self, evidence: float) -> Severity | None:
+        """Severity of a sum of evidence; without a known rate it is MEDIUM at most."""
+        if evidence >= self.high_at and self.is_known:
+            return Severity.HIGH
+        return Severity.MEDIUM if evidence >= self.medium_at else None
 
     @property
     def p1(self) -> float:
@@ -112,14 +139,7 @@ def venue_base(record: ReferenceRecord | None) -> VenueBase:
     if rates is None or rates.mean is None or rates.n < LEAST_HISTORY:
         return VenueBase(ack_p99_ms=p99, calendar=calendar)
     p0 = min(max(rates.mean, _LEAST_RATE), _MOST_RATE)
-    return VenueBase(p0, True, p99, calendar)
-
-
-def rate_severity(evidence: float, *, is_known: bool) -> Severity | None:
-    """Severity of a sum of evidence; without a base it is MEDIUM at most."""
-    if evidence >= HIGH_AT and is_known:
-        return Severity.HIGH
-    return Severity.MEDIUM if evidence >= MEDIUM_AT else None
+    return VenueBase(p0, True, p99, calendar, rates.n / (record.days or BASE_DAYS))
 
 
 def is_burst(failures: int, answers: int, orders: int) -> bool:

@@ -16,15 +16,12 @@ from rules.rates import RateWatch
 from rules.venue import (
     BURST_WINDOW_S,
     FORGET_ROUTE_NS,
-    HIGH_AT,
-    MEDIUM_AT,
     QUIET_NS,
     SILENT_ROUTES,
     SLOW_RATES,
     SLOW_WEIGHTS,
     VenueBase,
     is_burst,
-    rate_severity,
 )
 
 REFUSES = "refuses"
@@ -174,8 +171,8 @@ class VenueWatch(msgspec.Struct):
             return
         watch = self.latency
         watch.take(latency_ms > base.ack_p99_ms, SLOW_WEIGHTS)
-        if SLOW not in self.causes and watch.up >= MEDIUM_AT:
-            found = _evidence(watch, SLOW_RATES[0], MEDIUM_AT)
+        if SLOW not in self.causes and watch.up >= base.medium_at:
+            found = _evidence(watch, SLOW_RATES[0], base.medium_at)
             self._hold(SLOW, Severity.MEDIUM, t, found, watch)
 
     def _count(self, t: int, root: int, base: VenueBase, *, failed: bool) -> None:
@@ -185,10 +182,10 @@ class VenueWatch(msgspec.Struct):
         if not failed:
             return
         held = self.causes.get(REFUSES)
-        severity = rate_severity(watch.up, is_known=base.is_known)
+        severity = base.severity(watch.up)
         if severity is not None and is_worse(severity, held.severity if held else None):
             is_top = severity is Severity.HIGH or not base.is_known
-            limit = HIGH_AT if severity is Severity.HIGH else MEDIUM_AT
+            limit = base.high_at if severity is Severity.HIGH else base.medium_at
             found = _evidence(watch, base.p0, limit)
             self._hold(REFUSES, severity, t, found, watch, spent=is_top)
         self._judge_burst(t, base)
@@ -261,9 +258,9 @@ class VenueWatch(msgspec.Struct):
 
     def _is_over(self, name: str, t: int, base: VenueBase) -> bool:
         if name == REFUSES:
-            return self.rejects.is_back
+            return self.rejects.is_back(base.more)
         if name == SLOW:
-            return self.latency.is_back
+            return self.latency.is_back(base.more)
         return self.heard and self._silence(base) > t
 
     def _settle(self, t: int, base: VenueBase) -> None:

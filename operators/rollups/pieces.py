@@ -2,15 +2,18 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from domain.alerts import Crossing
 from domain.instants import END_OF_TIME, NO_TIME
 from domain.keys import GROUP_KEYS, group_of
-from domain.rows import Rows
-from domain.vocabulary import CLOSED_STATES, EventKind
+from domain.rows import STATUS_IN_KERNELS, STATUS_METRICS, Rows
+from domain.vocabulary import EventKind
 from operators.arrays import joined
+from operators.kernel import Table, kernel
+from operators.orders.fold import is_closed
 from operators.pieces import Piece
 
 OPENED, ROUTED, MARKED, CLOSED = range(4)
@@ -37,14 +40,15 @@ LIGHT = np.dtype(
         ("z_cost", "f8"),
     ]
 )
-NAMED = ("order", "venue", "desk", "algo", "broker", "currency")
+ORDER_NAMES = ("order", "desk", "algo", "broker", "currency")
+NAMED = ("venue", *ORDER_NAMES)
 """Columns of keys whose names travel along; a root's come with its own rows."""
 
 _SENT = int(EventKind.ROUTE_SENT)
-_OPENING = np.zeros(256, np.bool_)
-_OPENING[[EventKind.ORDER_ACCEPTED, EventKind.ORDER_REPLACED, EventKind.MARK]] = True
-_IS_CLOSED = np.zeros(256, np.bool_)
-_IS_CLOSED[[int(state) for state in CLOSED_STATES]] = True
+_ACCEPTED = int(EventKind.ORDER_ACCEPTED)
+_REPLACED = int(EventKind.ORDER_REPLACED)
+_MARK = int(EventKind.MARK)
+_Z_COST = STATUS_METRICS.index("z_cost")
 _GROUP_OF_KEY = {key: group for group, key in enumerate(GROUP_KEYS)}
 _MOST_VENUES = 4096
 
@@ -101,7 +105,7 @@ class Gather:
         watermarks: dict[int, int] = {}
         routes: list[np.ndarray] = []
         orders: list[np.ndarray] = []
-        tables: dict[int, Mapping[int, str]] = {}
+        names: dict[int, str] = {}
         references: list[tuple[int, bytes]] = []
         end = END_OF_TIME
         for key, rows in items:
@@ -109,21 +113,21 @@ class Gather:
                 watermarks[_GROUP_OF_KEY[key]] = rows.watermark
             references += rows.references
             end = min(end, rows.end)
-            for found, kept in ((routes_of(rows), routes), (orders_of(rows), orders)):
+            for found, kept, columns in (
+                (routes_of(rows), routes, ("venue",)),
+                (orders_of(rows), orders, ORDER_NAMES),
+            ):
                 if len(found):
                     kept.append(found)
-                    tables[id(rows.names)] = rows.names
+                    for column in columns:
+                        keys = set(found[column].tolist())
+                        names.update({k: rows.names[k] for k in keys if k})
         if not (routes or orders or references or self._is_news(watermarks)):
             return []
         self._told.update(watermarks)
-        common, routed = joined(orders, LIGHT), joined(routes, LIGHT)
-        named = list(tables.values())
         return [
-            (
-                GROUP_KEYS[g],
-                ScopePiece(g, watermarks, rows, _names_in(rows, named), references, end),
-            )
-            for g, rows in self._dealt(common, routed, named)
+            (GROUP_KEYS[g], ScopePiece(g, watermarks, rows, names, references, end))
+            for g, rows in self._dealt(joined(orders, LIGHT), joined(routes, LIGHT), names)
         ]
 
     def _is_news(self, watermarks: Mapping[int, int]) -> bool:
@@ -133,56 +137,85 @@ class Gather:
         )
 
     def _dealt(
-        self, common: np.ndarray, routed: np.ndarray, named: list[Mapping[int, str]]
+        self, common: np.ndarray, routed: np.ndarray, names: Mapping[int, str]
     ) -> Iterator[tuple[int, np.ndarray]]:
         if self._groups == 1 or not len(routed):
             both = joined((common, routed), LIGHT)
             yield from ((g, both) for g in range(self._groups))
             return
-        groups = np.array([self._venue_group(key, named) for key in routed["venue"].tolist()])
+        groups = np.array([self._venue_group(key, names) for key in routed["venue"].tolist()])
         for g in range(self._groups):
             yield g, joined((common, routed[groups == g]), LIGHT)
 
-    def _venue_group(self, key: int, named: list[Mapping[int, str]]) -> int:
+    def _venue_group(self, key: int, names: Mapping[int, str]) -> int:
         group = self._group_of_venue.get(key)
         if group is None:
             if len(self._group_of_venue) >= _MOST_VENUES:
                 self._group_of_venue.clear()
-            group = group_of(venue_scope(_name_in(named, key)), self._groups)
+            group = group_of(venue_scope(names[key]), self._groups)
             self._group_of_venue[key] = group
         return group
 
 
-def _name_in(named: list[Mapping[int, str]], key: int) -> str:
-    return next(table[key] for table in named if key in table)
+@kernel
+def _write_routes(events: Table, out: Table) -> Any:
+    """Write the routes among events; returns how many."""
+    count = 0
+    for i in range(events.shape[0]):
+        event = events[i]
+        if event.kind < _SENT or event.venue == 0:
+            continue
+        row = out[count]
+        row.t = event.t_eff
+        row.what = ROUTED
+        row.order = event.order
+        row.seq = event.pos
+        row.kind = event.kind
+        row.root = event.root
+        row.parent = event.parent
+        row.venue = event.venue
+        row.route = event.exec
+        row.ts = event.ts_event
+        row.reason = event.reason
+        count += 1
+    return count
 
 
-def _names_in(rows: np.ndarray, named: list[Mapping[int, str]]) -> dict[int, str]:
-    keys: set[int] = set()
-    for column in NAMED:
-        keys.update(rows[column].tolist())
-    names: dict[int, str] = {}
-    for table in named:
-        names.update({key: table[key] for key in keys if key in table})
-    return names
+@kernel
+def _write_orders(status: Table, out: Table) -> Any:
+    """Write what opens, goes on or ends among final states of orders; returns how many."""
+    count = 0
+    for i in range(status.shape[0]):
+        found = status[i]
+        closed = is_closed(found.state)
+        opens = found.kind == _ACCEPTED or found.kind == _REPLACED
+        if not found.numbered or not (closed or opens or found.kind == _MARK):
+            continue
+        if found.order != found.root and (found.schedule == 0 or found.algo == 0):
+            continue
+        row = out[count]
+        row.t = found.known
+        row.what = CLOSED if closed else (OPENED if opens else MARKED)
+        row.order = found.order
+        row.seq = found.seq
+        row.kind = found.kind
+        row.root = found.root
+        row.parent = found.parent
+        row.ts = found.ts
+        row.desk = found.desk
+        row.algo = found.algo
+        row.broker = found.broker
+        row.currency = found.currency
+        row.open_ccy = found.leaves_qty * (found.bid + found.ask) / 2.0
+        row.z_cost = found.metrics[_Z_COST]
+        count += 1
+    return count
 
 
 def routes_of(rows: Rows) -> np.ndarray:
     """LIGHT rows of the routes that name their venue."""
-    events = rows.timeline
-    if not len(events):
-        return np.empty(0, LIGHT)
-    at = np.flatnonzero(events["kind"] >= _SENT)
-    if len(at):
-        at = at[events["venue"][at] != 0]
-    out = np.zeros(len(at), LIGHT)
-    if len(at):
-        found = events[at]
-        for name in ("order", "kind", "root", "parent", "venue", "reason"):
-            out[name] = found[name]
-        out["t"], out["ts"], out["seq"] = found["t_eff"], found["ts_event"], found["pos"]
-        out["route"], out["what"] = found["exec"], ROUTED
-    return out
+    out = np.zeros(len(rows.timeline), LIGHT)
+    return out[: _write_routes(rows.timeline, out)] if len(out) else out
 
 
 def orders_of(rows: Rows) -> np.ndarray:
@@ -191,21 +224,6 @@ def orders_of(rows: Rows) -> np.ndarray:
     Those that open or replace an order, those that go out at its whole minutes, and those in
     which it is closed. Records of orders that leave say nothing new.
     """
-    status = rows.status
-    if not len(status) or len(rows.orders):
-        return np.empty(0, LIGHT)
-    is_closed = _IS_CLOSED[status["state"]]
-    at = np.flatnonzero((is_closed | _OPENING[status["kind"]]) & (status["numbered"] == 1))
-    if len(at):
-        own_schedule = (status["schedule"][at] != 0) & (status["algo"][at] != 0)
-        at = at[(status["order"][at] == status["root"][at]) | own_schedule]
-    out = np.zeros(len(at), LIGHT)
-    if len(at):
-        found = status[at]
-        for name in ("order", "seq", "kind", "root", "parent", "ts", "z_cost", *NAMED[2:]):
-            out[name] = found[name]
-        out["t"] = found["known"]
-        out["what"] = np.where(found["kind"] == EventKind.MARK, MARKED, OPENED)
-        out["what"][is_closed[at]] = CLOSED
-        out["open_ccy"] = found["leaves_qty"] * (found["bid"] + found["ask"]) / 2.0
-    return out
+    status = rows.status[:0] if len(rows.orders) else rows.status
+    out = np.zeros(len(status), LIGHT)
+    return out[: _write_orders(status.view(STATUS_IN_KERNELS), out)] if len(out) else out
