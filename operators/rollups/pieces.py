@@ -158,7 +158,7 @@ class Gather:
 
 
 @kernel
-def _write_routes(events: Table, out: Table) -> Any:
+def write_routes(events: Table, out: Table) -> Any:
     """Write the routes among events; returns how many."""
     count = 0
     for i in range(events.shape[0]):
@@ -182,7 +182,7 @@ def _write_routes(events: Table, out: Table) -> Any:
 
 
 @kernel
-def _write_orders(status: Table, out: Table) -> Any:
+def write_orders(status: Table, out: Table) -> Any:
     """Write what opens, goes on or ends among final states of orders; returns how many."""
     count = 0
     for i in range(status.shape[0]):
@@ -215,7 +215,7 @@ def _write_orders(status: Table, out: Table) -> Any:
 def routes_of(rows: Rows) -> np.ndarray:
     """LIGHT rows of the routes that name their venue."""
     out = np.zeros(len(rows.timeline), LIGHT)
-    return out[: _write_routes(rows.timeline, out)] if len(out) else out
+    return out[: write_routes(rows.timeline, out)] if len(out) else out
 
 
 def orders_of(rows: Rows) -> np.ndarray:
@@ -226,4 +226,4 @@ def orders_of(rows: Rows) -> np.ndarray:
     """
     status = rows.status[:0] if len(rows.orders) else rows.status
     out = np.zeros(len(status), LIGHT)
-    return out[: _write_orders(status.view(STATUS_IN_KERNELS), out)] if len(out) else out
+    return out[: write_orders(status.view(STATUS_IN_KERNELS), out)] if len(out) else out

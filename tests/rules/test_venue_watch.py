@@ -261,6 +261,14 @@ def test_a_route_lost_now_and_then_is_no_silence(venue):
     assert len(xnas.watch.waiting) <= 1
 
 
+def test_an_answer_to_a_route_that_was_not_seen_counts(venue):
+    xnas = venue()
+
+    xnas.answer(1.0, 77, refused=True)
+
+    assert (xnas.watch.rejects.n, xnas.watch.rejects.failures) == (1, 1)
+
+
 def test_an_answer_after_all_does_not_make_a_timeout_good_or_count_twice(venue):
     xnas = venue()
     key = xnas.send(0.0)
