@@ -15,6 +15,7 @@ from bytewax.outputs import Sink
 
 from domain.batch import Batch, DeadLetter, Input
 from domain.keys import GROUP_KEYS
+from domain.reference import ReferenceRecord
 from domain.rows import Rows
 from operators.alerts.desk import DeskSettings, track_alerts
 from operators.alerts.parcels import GRID_NS, DeskRouter, Parcel
@@ -23,6 +24,8 @@ from operators.market.logic import MarketSettings, stamp_with_market
 from operators.orders.group import OrderSettings
 from operators.orders.logic import track_orders
 from operators.pieces import Arrivals, OrderPiece, Stamped
+from operators.rollups.logic import RollupSettings, roll_up
+from operators.rollups.pieces import Raised
 from operators.split import groups_fed, route_to_orders, split_batches
 
 FLOW_ID = "monitor"
@@ -38,6 +41,8 @@ class AlertPlan:
 
     sink: Sink[Any]
     watch: WatchSettings = field(default_factory=WatchSettings)
+    references: tuple[ReferenceRecord, ...] = ()
+    """Records of venues and cohorts known before the run."""
 
 
 def monitor_graph(
@@ -75,7 +80,7 @@ def monitor_graph(
     stamped = stamp_with_market("market", split_up, market)
     routed = op.flat_map_batch("route", stamped, route)
     if alerts is not None:
-        orders = replace(orders, tell_every_ns=GRID_NS)
+        orders = replace(orders, progress_ns=GRID_NS)
     rows = track_orders("orders", routed, orders)
     if alerts is not None:
         _raise_alerts(rows, alerts, groups)
@@ -93,16 +98,23 @@ def _has_news(item: tuple[str, Rows]) -> bool:
 
 def _raise_alerts(rows: KeyedStream[Rows], plan: AlertPlan, groups: int) -> None:
     """What the rules see in the rows of the order groups, as alerts at their sink."""
-    router = DeskRouter(groups)
 
-    def to_desks(items: list[tuple[str, Parcel]]) -> list[tuple[str, Parcel]]:
-        for key, parcel in items:
-            parcel.source = _SOURCE[key]
-        return router(items)
+    def of_group(item: tuple[str, Parcel]) -> tuple[str, Parcel]:
+        item[1].source = _SOURCE[item[0]]
+        return item
 
-    watched = watch_orders("watch", rows, plan.watch)
-    dealt = op.flat_map_batch("to_desks", watched, to_desks)
-    op.output("alerts_out", track_alerts("alerts", dealt, DeskSettings(sources=groups)), plan.sink)
+    def parcel_of(raised: Raised) -> Parcel:
+        source = groups + raised.group
+        return Parcel(source, raised.watermark, raised.crossings, end=raised.end)
+
+    settings = RollupSettings(
+        order_groups=groups, progress_ns=GRID_NS, references=plan.references
+    )  # fmt: skip
+    watched = op.map("watched", watch_orders("watch", rows, plan.watch), of_group)
+    rolled = op.map_value("scopes", roll_up("rollups", rows, settings), parcel_of)
+    dealt = op.flat_map_batch("to_desks", op.merge("seen", watched, rolled), DeskRouter(groups))
+    desks = DeskSettings(sources=groups + settings.groups)
+    op.output("alerts_out", track_alerts("alerts", dealt, desks), plan.sink)
 
 
 def _bars_of(item: tuple[str, Stamped]) -> list[tuple[str, Rows]]:
@@ -116,7 +128,10 @@ def _bars_of(item: tuple[str, Stamped]) -> list[tuple[str, Rows]]:
 
 
 STEP_IDS = ("source", "refused", "dead_letters", "split", "market", "route", "orders")
-ALERT_STEP_IDS = ("watch", "to_desks", "alerts", "alerts_out", "news")
+ALERT_STEP_IDS = (
+    "watch", "watched", "rollups_pieces", "rollups", "scopes", "seen", "to_desks", "alerts",
+    "alerts_out", "news",
+)  # fmt: skip
 """Where alerts are raised."""
 BAR_STEP_IDS = ("bars", "rows_and_bars")
 """Where bars are cut."""

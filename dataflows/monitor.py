@@ -32,6 +32,7 @@ from operators.market.logic import MarketSettings
 from operators.market.state import VERSION as MARKET_VERSION
 from operators.orders.group import OrderSettings
 from operators.orders.tables import VERSION as ORDER_VERSION
+from operators.rollups.logic import VERSION as ROLLUPS_VERSION
 from operators.warm import warm_kernels
 from runtime.addresses import Servers, find_servers, needed
 from runtime.chunk_log import VERSION as CHUNKS_VERSION
@@ -127,6 +128,7 @@ def layout(settings: Settings) -> dict[str, Any]:
             "orders": ORDER_VERSION,
             "state": CHUNKS_VERSION,
             "watch": WATCH_VERSION,
+            "rollups": ROLLUPS_VERSION,
             "alerts": DESK_VERSION,
         },
     }

@@ -333,13 +333,15 @@ class Rows:
     names: Mapping[int, str] = field(default_factory=dict)
     """Texts of the keys in the rows, and perhaps of others."""
     watermark: int = NO_TIME
-    """No later final row of the group lies before."""
+    """No later final row of this order group lies before; rows may come without any, to say it."""
     end: int = END_OF_TIME
     """The last event time, once every input has ended."""
     bars: np.ndarray = field(default_factory=lambda: np.empty(0, BAR))
     """Final bars of the market; such rows come alone."""
     controls: list[tuple[int, bytes]] = field(default_factory=list[tuple[int, bytes]])
     """(effective time, JSON) of control messages that came, for the rules."""
+    references: list[tuple[int, bytes]] = field(default_factory=list[tuple[int, bytes]])
+    """(effective time, JSON) of records about venues and cohorts, from one order group alone."""
     bodies: dict[int, bytes] = field(default_factory=dict[int, bytes])
     """JSON of status rows that some sink has made already, by row."""
 
@@ -355,8 +357,8 @@ class Rows:
         names = {key: self.names[key] for key in self.keys() if key in self.names}
         return Rows, (
             self.status, self.status_venues, self.orders, self.order_venues, self.fills,
-            self.executed, self.timeline, names, self.watermark, self.end,
-            self.bars, self.controls,
+            self.executed, self.timeline, names, self.watermark, self.end, self.bars,
+            self.controls, self.references,
         )  # fmt: skip
 
     def keys(self) -> set[int]:

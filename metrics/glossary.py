@@ -37,6 +37,7 @@ _CHAPTERS = (
     "venues",
     "statistics",
     "inference",
+    "control_charts",
 )
 _MACHINERY = {"formula", "glossary", "glossary_columns"}
 _KEYS = ("Unit", "Sign", "Edges", "Source")

@@ -54,7 +54,9 @@ HORIZON = np.dtype(
 """The mid some time after a fill."""
 
 
-class _Piece:
+class Piece:
+    """Pickled with its arrays as bytes."""
+
     __slots__ = ()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -99,7 +101,7 @@ class Arrivals:
 
 
 @dataclass(slots=True)
-class Stamped(_Piece):
+class Stamped(Piece):
     """What the market stage of one symbol group hands on."""
 
     group: int
@@ -123,7 +125,7 @@ class Stamped(_Piece):
 
 
 @dataclass(slots=True)
-class OrderPiece(_Piece):
+class OrderPiece(Piece):
     """What one order group takes: the pieces of several symbol groups, joined."""
 
     watermarks: dict[int, tuple[int, int, int]]

@@ -12,6 +12,7 @@ from domain.wire import RowBuilder
 from operators.market.logic import MarketLogic, MarketSettings
 from operators.orders.group import OrderSettings
 from operators.orders.logic import OrderLogic
+from operators.rollups.pieces import Gather
 from operators.split import groups_fed, route_to_orders, split_batches
 
 _START = 1_000_000_000 * SECOND
@@ -30,6 +31,7 @@ def warm_kernels() -> None:
     fed = groups_fed(_INPUTS, settings.groups)
     markets: dict[str, MarketLogic] = {}
     stages: dict[str, OrderLogic] = {}
+    gather = Gather(1, SECOND)
 
     def push(batch: Batch) -> None:
         stamped: list[Any] = []
@@ -41,7 +43,7 @@ def warm_kernels() -> None:
     def deliver(stamped: list[Any]) -> None:
         for key, piece in route_to_orders(stamped, settings.groups):
             stages.setdefault(key, OrderLogic(OrderSettings(evict_after_ns=0), None))
-            list(stages[key].on_batch([piece])[0])
+            gather([(key, rows) for rows in stages[key].on_batch([piece])[0]])
 
     orders.references = [b'{"type":"monitoring_started","order_id":"P","real_time_updates":true}']
     push(orders)

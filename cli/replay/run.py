@@ -149,7 +149,9 @@ def replay(
             ),
             {"rows": CollectingSink(collected)},
             CallingSink(dead.take),
-            None if options.alerts is None else AlertPlan(sink=CallingSink(changes.take)),
+            None
+            if options.alerts is None
+            else AlertPlan(sink=CallingSink(changes.take), references=references),
         )
         cluster_main(flow, [], 0, worker_count_per_proc=options.workers)
     wall_s = time.perf_counter() - started

@@ -76,8 +76,8 @@ class OrderSettings:
     mark_row_interval_ns: int = 60 * SECOND
     evict_after_ns: int = 3600 * SECOND
     max_wait_ns: int = 5_000_000
-    tell_every_ns: int = 0
-    """Step of event time at which the stage says how far it is, with rows or without; 0: never."""
+    progress_ns: int = 0
+    """Step of event time at which rows, or none, tell how far the group is; 0: never."""
     references: tuple[ReferenceRecord, ...] = ()
     """Records known before the run; more may come on the topic."""
     increments: OpenIncrements | None = None
@@ -105,10 +105,10 @@ class OrderGroup:
 
     # What is known beside the events
 
-    def take_reference(self, raw: bytes, known: int) -> None:
+    def take_reference(self, raw: bytes, known: int) -> ReferenceRecord:
         """Take a reference record. Raises Refused."""
-        self.book.add_json(raw, known=known)
         self._references_until = NO_TIME
+        return self.book.add_json(raw, known=known)
 
     def add_details(self, rows: np.ndarray) -> None:
         """Keep details until their events are folded."""

@@ -49,8 +49,10 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
         self.finished = False
         self._republish = False
         self._controls: list[tuple[int, bytes]] = []
+        self._scopes: list[tuple[int, bytes]] = []
+        """Control messages, and records of venues and cohorts, that go on with the next rows."""
         self._told = NO_TIME
-        """How far whoever reads the rows was told that this group is."""
+        """How far whoever reads the rows knows this group to be; told again after a restart."""
         self._waiting_since: int | None = None
         if resume is not None:
             (self.watermarks, packed, self.group.names, pending, horizons, details,
@@ -109,18 +111,13 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
             self._key = f"orders-{piece.group}"
             self._learn_names(piece.names)
             if piece.references:
-                self._take_references(piece.references)
+                self._take_references(piece.references, hands_on=piece.group == 0)
             group.add_details(piece.details)
         events = joined((piece.events for piece in values), STAMPED)
         if len(events):
             self.pending = in_order(joined((self.pending, events), STAMPED))
         self.horizons = joined((self.horizons, *(p.horizons for p in values)), HORIZON)
-        out: list[Rows] = []
-        if self._controls:
-            # Before the watermark that is past them.
-            out.append(Rows(watermark=self._told, controls=self._controls))
-            self._controls = []
-        out += self._advance()
+        out = [*self._handed_on(), *self._advance()]
         if self._republish:
             self._republish = False
             out.append(group.statuses())
@@ -170,23 +167,38 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
                 gone = self.group.evict(watermark - self.settings.evict_after_ns, self.pending)
                 out += [] if gone is None else [gone]
             self.next_eviction = watermark + _EVICT_EVERY_NS
+        if self.settings.progress_ns:
+            self._tell(out, watermark)
         for rows in out:
             rows.watermark, rows.end = watermark, end
-        every = self.settings.tell_every_ns
-        if every and watermark > NO_TIME and watermark // every > self._told // every:
-            if not out:
-                out.append(Rows(watermark=watermark, end=end))
-            self._told = watermark
         return out
 
-    def _take_references(self, records: list[tuple[int, bytes]]) -> None:
+    def _tell(self, out: list[Rows], watermark: int) -> None:
+        """See to it that those who wait for this group hear of its progress."""
+        step = self.settings.progress_ns
+        if watermark > NO_TIME and watermark // step > self._told // step:
+            if not out:
+                out.append(Rows())
+            self._told = watermark
+
+    def _handed_on(self) -> list[Rows]:
+        """What the rules must know before the watermark is past it."""
+        if not (self._controls or self._scopes):
+            return []
+        rows = Rows(watermark=self._told, controls=self._controls, references=self._scopes)
+        self._controls, self._scopes = [], []
+        return [rows]
+
+    def _take_references(self, records: list[tuple[int, bytes]], *, hands_on: bool) -> None:
         for known, raw in records:
             type_ = msgspec.json.decode(raw, type=Envelope).type
             if type_ == "reference":
-                self.group.take_reference(raw, known)
+                record = self.group.take_reference(raw, known)
+                if hands_on and self.settings.progress_ns and record.scope is not None:
+                    self._scopes.append((known, raw))
             elif type_ == "status_republish_requested":
                 self._republish = True
-            elif self.settings.tell_every_ns:
+            elif self.settings.progress_ns:
                 self._controls.append((known, raw))
 
     def _fold(self, event_watermark: int, watermark: int) -> Rows:

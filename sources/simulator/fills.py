@@ -38,6 +38,9 @@ class Fills:
         """Add an execution to a child and its parent; returns its id."""
         parent, venue = child.parent, self._exchange.venues[child.venue].venue
         exec_id = self._next_id(venue)
+        bps = self._trouble.costly_bps(parent.algorithm, parent.broker, parent.symbol, t)
+        if bps:
+            px = round(px * (1 + parent.side.sign * bps * 1e-4), 6)
         parent.working -= min(qty, max(0, child.leaves))
         child.cum += qty
         parent.filled += qty

@@ -20,6 +20,8 @@ _REASONS = (
     RejectReason.STALE_ORDER,
     RejectReason.OTHER,
 )
+_FAULTY_REASONS = (RejectReason.BROKER, RejectReason.STALE_ORDER, RejectReason.OTHER)
+"""What a venue in trouble says: nothing that is wrong with the order."""
 
 
 class Router:
@@ -128,7 +130,7 @@ class Router:
         venue = self._exchange.venues[child.venue]
         faulty = self._trouble.reject_rate(venue.venue, self._agenda.now)
         if self._dice.happens(max(venue.reject_rate, faulty)):
-            return self._dice.one_of(_REASONS)
+            return self._dice.one_of(_FAULTY_REASONS if faulty else _REASONS)
         return None
 
     def _give_up(self, child: Child, route: int) -> None:

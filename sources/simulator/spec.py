@@ -17,6 +17,7 @@ FaultKind = Literal[
     "toxic_venue",
     "overfilling_venue",
     "stalled_algorithm",
+    "costly_algorithm",
     "stale_feed",
     "duplicated",
     "reordered",
@@ -98,12 +99,15 @@ class FaultSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     end_s: float = math.inf
     venue: str | None = None
     algorithm: Algorithm | None = None
+    broker: str | None = None
+    """With an algorithm: that algorithm at this broker alone."""
     symbol: str | None = None
     rate: float = 1.0
     """Share of the messages, routes or fills concerned, 0–1."""
     delay_ms: float = 250.0
     bps: float = 10.0
-    """How far a toxic venue's price runs against each fill."""
+    """How far a toxic venue's price runs against each fill, or how much worse than the venue's
+    price a costly algorithm books it."""
 
 
 class ParentSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -38,9 +38,11 @@ def check_spec(spec: SimulationSpec) -> None:
     for halt in spec.halts:
         _one_of("halt.symbol", halt.symbol, names)
     venues = [v.venue for v in spec.venues]
+    brokers = [*spec.desk.brokers, *(parent.broker for parent in spec.parents if parent.broker)]
     for fault in spec.faults:
         _one_of("fault.symbol", fault.symbol, names)
         _one_of("fault.venue", fault.venue, venues)
+        _one_of("fault.broker", fault.broker, brokers)
         if not 0 <= fault.rate <= 1:
             raise ConfigurationError(f"fault.rate must be 0–1, was {fault.rate} ({fault.kind})")
     for number, parent in enumerate(spec.parents, start=1):

@@ -23,6 +23,7 @@ class Trouble:
         venue: str | None = None,
         symbol: str | None = None,
         algorithm: str | None = None,
+        broker: str | None = None,
     ) -> FaultSpec | None:
         """The fault of this kind that is on; one that names nothing concerns everything."""
         for fault in self._of.get(kind, ()):
@@ -32,6 +33,7 @@ class Trouble:
                 and fault.venue in {None, venue}
                 and fault.symbol in {None, symbol}
                 and fault.algorithm in {None, algorithm}
+                and fault.broker in {None, broker}
             ):
                 return fault
         return None
@@ -63,3 +65,10 @@ class Trouble:
     def stalled(self, algorithm: str, symbol: str, t: int) -> bool:
         """Whether the algorithm sleeps."""
         return self.active("stalled_algorithm", t, algorithm=algorithm, symbol=symbol) is not None
+
+    def costly_bps(self, algorithm: str, broker: str, symbol: str, t: int) -> float:
+        """How much worse than the venue's price an algorithm at a broker books each fill."""
+        fault = self.active(
+            "costly_algorithm", t, algorithm=algorithm, broker=broker, symbol=symbol
+        )
+        return fault.bps if fault else 0.0

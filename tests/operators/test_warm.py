@@ -5,6 +5,7 @@ from numba.core.dispatcher import Dispatcher
 from operators import arrays
 from operators.market import bars, live, release, tape
 from operators.orders import evict, fold, horizons, numbering, process, records, undo
+from operators.rollups import pieces
 from operators.warm import warm_kernels
 
 OUTERMOST = [
@@ -13,7 +14,7 @@ OUTERMOST = [
     evict.stale_families, evict.close_gaps, fold.index_tables, horizons.note_horizons,
     records.write_records, records.write_statuses, records.count_fills,
     records.list_venues, numbering.write_unshown, undo.family_rows, live.live_marks,
-    arrays.is_in_order, bars.cut_bars,
+    arrays.is_in_order, bars.cut_bars, pieces.write_routes, pieces.write_orders,
 ]  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from domain.rows import Rows
 from operators.alerts.watch import WatchLogic, WatchSettings
 from operators.orders.group import OrderSettings
 
-TELLS = OrderSettings(tell_every_ns=20_000_000)
+TELLS = OrderSettings(progress_ns=20_000_000)
 
 
 class Judge:

@@ -24,7 +24,7 @@ KNOWN = ReferenceRecord(
     type="reference", symbol="X", adv_qty=1e6, sigma_daily_bps=200.0, spread_bps=2.0, tick=0.01,
     lot=100.0, calendar="24/7",
 )  # fmt: skip
-WITH_REFERENCE = OrderSettings(tell_every_ns=20_000_000, references=(KNOWN,))
+WITH_REFERENCE = OrderSettings(progress_ns=20_000_000, references=(KNOWN,))
 
 
 def quotes(tape, until, px=100.0, every=1.0, begin=0.0):
@@ -399,7 +399,7 @@ def test_crossings_do_not_depend_on_batches_or_restarts(lab, judge_of, cuts, res
 def test_the_step_says_how_far_it_is(tape, run, judge_of):
     quotes(tape, 3)
     judge = judge_of()
-    judge.take(run(tape, orders=OrderSettings(tell_every_ns=20_000_000)))
+    judge.take(run(tape, orders=OrderSettings(progress_ns=20_000_000)))
     assert judge.watermark == END_OF_TIME
     assert judge.logic.notify_at() is None
     assert judge.logic.on_notify() == ([], False)

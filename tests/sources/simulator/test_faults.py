@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from domain.instants import NO_TIME, SECOND, parse_rfc3339
-from domain.vocabulary import Topic
+from domain.vocabulary import RejectReason, Topic
 from domain.wire import RowBuilder
 from sources.simulator.script import encode_line
 from sources.simulator.spec import FaultSpec
@@ -80,6 +80,40 @@ def test_a_rejecting_venue_rejects(simulate):
     assert told["route_rejected"] > 5 * max(1, told["route_acknowledged"])
     others = routes(messages, "XNAS")
     assert others["route_rejected"] < others["route_acknowledged"]
+
+
+def test_a_venue_in_trouble_does_not_blame_the_orders(simulate):
+    fault = FaultSpec(kind="rejecting_venue", venue="ARCX", rate=0.9)
+
+    reasons = {
+        RejectReason(m.reject_reason)
+        for t, m in simulate(faults=(fault,))
+        if t is Topic.ROUTES and m.type == "route_rejected" and m.venue == "ARCX"
+    }
+
+    assert reasons == {RejectReason.BROKER, RejectReason.STALE_ORDER, RejectReason.OTHER}
+
+
+def test_a_costly_algorithm_books_worse_than_the_venue_traded(simulate):
+    fault = FaultSpec(kind="costly_algorithm", algorithm="VWAP", broker="BRK1", bps=5.0)
+
+    messages = simulate(faults=(fault,), duration_s=60.0)
+
+    parents = {
+        m.order_id: (m.algo, m.broker, 1 if m.side == "BUY" else -1)
+        for t, m in messages
+        if t is Topic.ORDERS and m.type == "order_accepted" and not m.parent_order_id
+    }
+    printed = {m.exec_id: m.price for t, m in messages if t is Topic.MARKET_DATA and m.exec_id}
+    paid = defaultdict(list)
+    for t, m in messages:
+        if t is Topic.ORDERS and m.type == "order_filled" and m.exec_id in printed:
+            algo, broker, sign = parents[m.parent_order_id]
+            worse = sign * (m.last_px / printed[m.exec_id] - 1) * 1e4
+            paid[(algo, broker) == ("VWAP", "BRK1")].append(worse)
+    assert len(paid[True]) > 5
+    assert paid[True] == pytest.approx([5.0] * len(paid[True]), abs=0.01)
+    assert set(paid[False]) == {0.0}
 
 
 def test_a_slow_venue_answers_late(simulate):

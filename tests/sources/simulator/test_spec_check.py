@@ -71,6 +71,10 @@ def test_a_missing_file_is_named(tmp_path):
         ({"index_symbol": "NONE"}, "index_symbol must be one of AAA"),
         ({"halts": (HaltSpec(symbol="ZZZ", start_s=1),)}, "halt.symbol must be one of"),
         ({"faults": (FaultSpec(kind="garbage", rate=2),)}, "fault.rate must be 0–1"),
+        (
+            {"faults": (FaultSpec(kind="costly_algorithm", broker="NOBODY"),)},
+            "fault.broker must be one of BRK1, BRK2, BRK3, was 'NOBODY'",
+        ),
         ({"desk": DeskSpec(algorithms={"SNIPER": 1.0})}, "not SNIPER"),
         ({"speed": 0.0}, "session_s and speed must be positive"),
         ({"start_ts": "tomorrow"}, "start_ts: expected a time"),

@@ -1,0 +1,1 @@
+"""Venues, and algorithms at brokers, over the orders of every desk."""

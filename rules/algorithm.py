@@ -1,0 +1,112 @@
+"""An algorithm at a broker that costs more than it should, noticed order by order.
+
+One order's price says nothing: the sum counts the z of finished orders, each clipped.
+"""
+
+import math
+from dataclasses import dataclass
+
+import msgspec
+
+from domain.instants import END_OF_TIME, NO_TIME, SECOND
+from domain.published import AlertEvidence, Severity
+from domain.reference import ReferenceRecord
+from metrics.control_charts import cusum, winsorised
+from rules.causes import LEAST_NS, Cause
+
+SLACK = 0.25
+"""Half of the shift that is to be found, in standard deviations of one order's cost."""
+LIMIT = 10.0
+"""About 2,040 orders of a fair algorithm lie between two false alarms; at 5 about 140."""
+CLIP = 3.0
+RETURN = 5.0
+"""Of the sum that watches for the way back: half of what an alert takes."""
+QUIET_NS = 24 * 3600 * SECOND
+"""Without a finished order for so long an alert ends."""
+LEAST_HISTORY = 30
+"""Orders behind a cohort's own scale before it is used."""
+
+# A compiled function costs more to call from Python than these cost to run.
+_cusum = cusum.__wrapped__
+_clipped = winsorised.__wrapped__
+
+
+@dataclass(frozen=True, slots=True)
+class CohortBase:
+    """Usual mean and deviation of a cohort's z: nought and one, as z is made to be."""
+
+    mean: float = 0.0
+    sd: float = 1.0
+
+
+def cohort_base(record: ReferenceRecord | None) -> CohortBase:
+    """The base in a record `cohort:…`: its baseline `z_cost` of at least 30 orders.
+
+    With it the sum tells a change for the worse from a model that is wrong for this cohort;
+    one that has always been expensive is the daily comparison's to find.
+    """
+    usual = record.baselines.get("z_cost") if record is not None else None
+    if usual is None or usual.mean is None or not usual.sd or usual.n < LEAST_HISTORY:
+        return CohortBase()
+    return CohortBase(usual.mean, usual.sd)
+
+
+class CohortWatch(msgspec.Struct):
+    """What is remembered of a cohort. Times are UNIX ns of event time."""
+
+    up: float = 0.0
+    down: float = 0.0
+    n: int = 0
+    """Orders since `up` was last zero, and the sum of their clipped z."""
+    total: float = 0.0
+    last: int = NO_TIME
+    cause: Cause | None = None
+    due: int = END_OF_TIME
+    """When time alone may end the alert."""
+
+    @property
+    def worst(self) -> Cause | None:
+        """What is the matter; None where nothing is."""
+        return self.cause
+
+    def take(self, t: int, z_cost: float, base: CohortBase) -> None:
+        """Count a finished order; one without z does not count."""
+        if math.isnan(z_cost):
+            return
+        z = _clipped((z_cost - base.mean) / base.sd, CLIP)
+        self.last = t
+        self.up = _cusum(self.up, z, SLACK)
+        self.down = _cusum(self.down, -z, -SLACK)
+        self.n, self.total = (self.n + 1, self.total + z) if self.up > 0.0 else (0, 0.0)
+        if self.up >= LIMIT:
+            if self.cause is None:
+                self._begin(t)
+            self.up, self.n, self.total = 0.0, 0, 0.0
+        self._settle(t)
+
+    def at(self, t: int) -> None:
+        """The time `due` has come."""
+        if t >= self.last + QUIET_NS:
+            self.cause = None
+        self._settle(t)
+
+    def _begin(self, t: int) -> None:
+        found = AlertEvidence(
+            n=self.n, expected=0.0, actual=self.total / self.n, z=self.up, threshold=LIMIT
+        )
+        self.cause = Cause(Severity.MEDIUM, t, found)
+        self.down = 0.0
+
+    def _settle(self, t: int) -> None:
+        self.due = END_OF_TIME
+        if self.cause is None:
+            return
+        self.due = self.last + QUIET_NS
+        if self.down >= RETURN:
+            ends = self.cause.since + LEAST_NS
+            if t >= ends:
+                self.cause = None
+                self.up, self.n, self.total = 0.0, 0, 0.0
+                self.due = END_OF_TIME
+            else:
+                self.due = ends
