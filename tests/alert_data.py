@@ -205,6 +205,8 @@ class Desk:
 
     def _take(self, body: bytes) -> None:
         event = msgspec.json.decode(body)
+        if event["type"] == "status_republish_requested":
+            return
         self.heard.append(event)
         if "alert_id" in event and not self.is_deaf:
             action = msgspec.convert(event, AlertAction)

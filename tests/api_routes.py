@@ -47,7 +47,9 @@ def _routes() -> Iterator[tuple[str, str]]:
                     yield method, path
 
 
-def url_of(path: str, order_id: str = data.PARENT) -> str:
+def url_of(path: str, order_id: str = data.PARENT, **names: str) -> str:
     """The path with its parameters filled in. Raises KeyError for one that nobody knows of."""
-    known = {"order_id": order_id, "name": "app.js", **LETTER, **ALERT, "silence_id": SILENCE}
+    known = {
+        "order_id": order_id, "name": "app.js", **LETTER, **ALERT, "silence_id": SILENCE, **names,
+    }  # fmt: skip
     return path.format_map({name: quote(text, safe="") for name, text in known.items()})

@@ -16,6 +16,7 @@ from domain.published import Severity
 from domain.thresholds import AlertType
 
 MOST_SNOOZE_MIN = 60
+MOST_SILENCE_MIN = 7 * 24 * 60
 AlertKind = StrEnum("AlertKind", {**{t.name: t.value for t in AlertType}, DATA: DATA})
 AlertStateName = StrEnum(
     "AlertStateName", {state.name: state.value for state in (*OPEN_STATES, *OVER_STATES)}
@@ -138,7 +139,6 @@ class _Request(BaseModel):
 
 
 Words = Annotated[str, Field(max_length=500)]
-_Minutes = Annotated[float | None, Field(gt=0, allow_inf_nan=False)]
 
 
 class AckRequest(_Request):
@@ -148,7 +148,7 @@ class AckRequest(_Request):
 
 
 class _Until(_Request):
-    minutes: _Minutes = None
+    minutes: float | None = None
     until: Instant | None = None
 
     @model_validator(mode="after")
@@ -175,6 +175,7 @@ class CloseRequest(_Request):
 class SilenceRequest(_Until):
     """Send nothing of the alerts that match every member given; at most a week."""
 
+    minutes: Annotated[float | None, Field(gt=0, le=MOST_SILENCE_MIN, allow_inf_nan=False)] = None
     desk: Annotated[Name, Field(description="A desk, `-` for orders without one, `*` for all.")]
     alert_type: Annotated[AlertKind | None, Field(strict=False)] = None  # pyright: ignore
     about: Annotated[Name | None, Field(description="An alert's scope, as an order's id.")] = None

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from analytics.history.connection import timestamp_of
-from api.alerts.models import SilenceRequest, SilenceRow, SilencesQuestion
+from api.alerts.models import MOST_SILENCE_MIN, SilenceRequest, SilenceRow, SilencesQuestion
 from api.control import tell
 from api.deps import HistoryConnection, Operator, Reader, TheContext, note
 from api.formats import rows_response
@@ -26,7 +26,6 @@ from api.store.silences import EVERY_DESK, StoredSilence
 from domain.instants import format_rfc3339
 
 router = APIRouter(prefix="/api/v1/silences", tags=["alerts"])
-MOST_MIN = 7 * 24 * 60
 
 
 @router.get("", response_model=Page[SilenceRow], responses={**responses(406), **forms()})
@@ -75,7 +74,7 @@ async def set_silence(
     It ends by itself, within a week.
     """
     _must_see(request, caller, asked.desk)
-    until = end_of(asked.minutes, asked.until, MOST_MIN)
+    until = end_of(asked.minutes, asked.until, MOST_SILENCE_MIN)
 
     async def work() -> Response:
         values = [

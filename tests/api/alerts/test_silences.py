@@ -81,7 +81,8 @@ def test_they_are_listed_in_pages_newest_first(served):
     ("body", "words"),
     [
         ({"minutes": None}, "either minutes or until"),
-        ({"minutes": 10_081}, "at most 10080 minutes"),
+        ({"minutes": 10_081}, "less than or equal to 10080"),
+        ({"minutes": None, "until": "2099-01-01T00:00:00Z"}, "at most 10080 minutes"),
         ({"desk": ""}, "desk"),
         ({"alert_type": "GOSSIP"}, "alert_type"),
         ({"colour": "red"}, "colour"),

@@ -41,13 +41,15 @@ def sees(who: str, desk: str) -> bool:
     return desks is None or desk in desks
 
 
-def ask(keyed: Any, who: str, method: str, path: str, order_id: str = data.PARENT) -> Any:
+def ask(
+    keyed: Any, who: str, method: str, path: str, order_id: str = data.PARENT, **names: str
+) -> Any:
     body = BODIES.get(path) if method == "POST" else None
     if body is not None and "order_id" in body:
         body = {**body, "order_id": order_id}
     return keyed.client.request(
         method,
-        url_of(path, order_id),
+        url_of(path, order_id, **names),
         params=QUERIES.get(path),
         json=body,
         headers={"X-Api-Key": keyed.keys[who]} if who else {},
@@ -89,15 +91,15 @@ def test_an_alert_is_there_for_its_desk_alone(keyed, who, method, path):
     may = method == "GET" or "operate" in WHO[who][0]
     for change in example_alerts():
         alert_id = change.alert.alert_id
-        answer = ask(keyed, who, method, path.replace("{alert_id}", alert_id))
-        unknown = ask(keyed, who, method, path.replace("{alert_id}", UNKNOWN))
+        answer = ask(keyed, who, method, path, alert_id=alert_id)
+        unknown = ask(keyed, who, method, path, alert_id=UNKNOWN)
 
         assert names_nothing_hidden(who, answer.text), answer.text
         if not sees(who, change.alert.desk):
             assert answer.status_code == (404 if may else 403), answer.text
             assert shape(answer, alert_id) == shape(unknown, UNKNOWN)
         elif may:
-            assert answer.status_code in ({200} if method == "GET" else {202, 409, 422})
+            assert answer.status_code in ({200} if method == "GET" else {202, 409})
 
 
 @pytest.mark.parametrize("who", WHO)
