@@ -26,6 +26,9 @@ QUIET_NS = 24 * 3600 * SECOND
 LEAST_HISTORY = 30
 """Orders behind a cohort's own scale before it is used."""
 
+_WILD = 10.0
+"""Of one order, in the deviation of all."""
+
 # A compiled function costs more to call from Python than these cost to run.
 _cusum = cusum.__wrapped__
 _clipped = winsorised.__wrapped__
@@ -33,7 +36,11 @@ _clipped = winsorised.__wrapped__
 
 @dataclass(frozen=True, slots=True)
 class CohortBase:
-    """Usual mean and deviation of a cohort's z: nought and one, as z is made to be."""
+    """Usual mean and deviation of a cohort's z: nought and one, as z is made to be.
+
+    Where the cohort's own orders scatter more than that, they are held against their own
+    deviation: the published run lengths are those of deviation one.
+    """
 
     mean: float = 0.0
     sd: float = 1.0
@@ -59,6 +66,10 @@ class CohortWatch(msgspec.Struct):
     n: int = 0
     """Orders since `up` was last zero, and the sum of their clipped z."""
     total: float = 0.0
+    count: int = 0
+    """Orders ever, with the mean of their z and the sum of squares about it."""
+    mean: float = 0.0
+    squares: float = 0.0
     last: int = NO_TIME
     cause: Cause | None = None
     due: int = END_OF_TIME
@@ -73,7 +84,8 @@ class CohortWatch(msgspec.Struct):
         """Count a finished order; one without z does not count."""
         if math.isnan(z_cost):
             return
-        z = _clipped((z_cost - base.mean) / base.sd, CLIP)
+        z = _clipped((z_cost - base.mean) / max(base.sd, self._spread()), CLIP)
+        self._learn(_clipped(z_cost, _WILD))
         self.last = t
         self.up = _cusum(self.up, z, SLACK)
         self.down = _cusum(self.down, -z, -SLACK)
@@ -89,6 +101,16 @@ class CohortWatch(msgspec.Struct):
         if t >= self.last + QUIET_NS:
             self.cause = None
         self._settle(t)
+
+    def _spread(self) -> float:
+        """Deviation of the cohort's z so far; a shift of all of them does not widen it."""
+        return math.sqrt(self.squares / (self.count - 1)) if self.count >= LEAST_HISTORY else 0.0
+
+    def _learn(self, z: float) -> None:
+        self.count += 1
+        before = z - self.mean
+        self.mean += before / self.count
+        self.squares += before * (z - self.mean)
 
     def _begin(self, t: int) -> None:
         found = AlertEvidence(

@@ -8,9 +8,9 @@ from metrics.control_charts import bernoulli_weight, cusum
 _weight = bernoulli_weight.__wrapped__
 _cusum = cusum.__wrapped__
 
-RETURN = 5.0
-"""The way back is believed at odds of 150 to 1 (ln 150): fewer would end most alerts about a
-venue that still fails within an hour."""
+RETURN = 7.0
+"""The way back takes as much evidence as the rise: with less, the alert about a venue that still
+fails now and then has a lucky stretch and ends."""
 
 
 class Weights(msgspec.Struct, frozen=True):

@@ -142,6 +142,7 @@ def test_rows_without_anything_are_empty_arrays():
 
 def test_rows_take_only_the_names_they_use_to_another_process():
     rows = Rows(names={1: "IBM", 2: "BAC", 3: "XNYS", 4: "unused", 5: "D"}, watermark=9)
+    rows.references, rows.end = [(4, b"{}")], 11
     rows.status = np.zeros(1, STATUS)
     rows.status["symbol"], rows.status["desk"] = 1, 5
     rows.fills = np.zeros(1, FILL)
@@ -154,4 +155,4 @@ def test_rows_take_only_the_names_they_use_to_another_process():
     assert copy.keys() == {0, 1, 2, 3, 5}
     assert copy.status.tobytes() == rows.status.tobytes()
     assert copy.status_venues.of(0) == [(3, 1.0)]
-    assert copy.watermark == 9
+    assert (copy.watermark, copy.references, copy.end) == (9, [(4, b"{}")], 11)

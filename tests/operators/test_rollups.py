@@ -592,6 +592,51 @@ def test_an_order_that_closes_unseen_changes_nothing():
     assert [raised.watermark for raised in found.raised] == [2 * SECOND]
 
 
+def test_an_alert_about_an_algorithm_ends_after_a_day_without_orders():
+    hour = 3600 * SECOND
+    names = {1: "A", **{i: f"F{i}" for i in range(2, 9)}, key_of("VWAP"): "VWAP"}
+    usual = scope_record("venue:XNAS", reject_rate=Baseline(n=500, mean=0.1))
+    usual.effective_from = "1970-01-01T12:00:00Z"
+    found = Rollups(references=(usual,))
+    for i in range(1, 9):
+        algo = {"algo": key_of("VWAP"), "z_cost": 3.0}
+        rows = [light(OPENED, i * hour, i, i, **algo)]
+        if i > 1:
+            rows.append(light(CLOSED, i * hour + 1, i, i, **algo))
+        found.push([(GROUP_KEYS[0], Rows(status=np.concatenate(rows), names=names))])
+
+    found.push(progress(40 * hour))
+
+    told = [(c.t, c.severity, c.order_ids) for c in found.crossings]
+    assert told == [(5 * hour + 1, MEDIUM, ["A"]), (32 * hour + 1, None, [])]
+
+
+def test_an_end_of_the_input_of_unknown_time_lets_no_time_pass():
+    found = Rollups()
+
+    found.push(progress(END_OF_TIME))
+
+    assert [(r.watermark, r.end) for r in found.raised] == [(END_OF_TIME, END_OF_TIME)]
+
+
+def test_every_order_group_tells_of_its_progress_and_one_of_records(tape, keyed):
+    quotes(tape, 10)
+    tape.accept(0.0, 100)
+    usual = msgspec.json.encode(scope_record("venue:XNAS", reject_rate=Baseline(n=9, mean=0.1)))
+    symbol = msgspec.json.encode(SYMBOL)
+
+    steps = keyed(ordered(tape), references=[usual, symbol])
+
+    seen, records = {}, []
+    for key, rows in (item for step in steps for item in step):
+        assert rows.watermark >= seen.get(key, NO_TIME)
+        seen[key] = max(rows.watermark, seen.get(key, NO_TIME))
+        records += [(key, raw) for _, raw in rows.references]
+    assert set(seen) == set(GROUP_KEYS)
+    assert set(seen.values()) == {END_OF_TIME}
+    assert records == [(GROUP_KEYS[0], usual)]
+
+
 def test_what_is_left_is_remembered_while_there_is_no_quote():
     found = Rollups()
     first = light(OPENED, SECOND, leaves_qty=10, bid=1, ask=1)

@@ -60,7 +60,7 @@ def test_the_sum_begins_again_behind_an_alert():
 
 
 def test_the_alert_is_where_the_published_chart_has_it():
-    z = 0.3 + np.random.default_rng(3).standard_normal(400)
+    z = 0.3 + 0.8 * np.random.default_rng(3).standard_normal(400)
     first = int(cusum_run_length(winsorised(z, limit=3.0), slack=0.25, limit=10.0))
 
     changes = finished(CohortWatch(), z)
@@ -106,7 +106,7 @@ def test_an_order_without_z_does_not_count():
 
     finished(watch, [math.nan] * 50)
 
-    assert watch == CohortWatch()
+    assert (watch.up, watch.n, watch.count) == (0.0, 0, 0)
 
 
 def test_a_cohort_with_history_is_held_against_its_own_scale():
@@ -123,6 +123,16 @@ def test_a_cohort_with_history_is_held_against_its_own_scale():
 )  # fmt: skip
 def test_too_little_history_is_none(baseline):
     assert cohort_base(record(**baseline)) == cohort_base(None) == FAIR
+
+
+def test_orders_that_scatter_more_than_the_model_thinks_raise_no_more_alarms():
+    z = np.random.default_rng(6).standard_normal(6000)
+
+    fair = finished(CohortWatch(), z)
+    wide = finished(CohortWatch(), 2.0 * z)
+
+    raised = [sum(severity is not None for _, severity in found) for found in (fair, wide)]
+    assert raised[1] <= raised[0] + 3 <= 9
 
 
 def test_a_watch_is_plain_data():

@@ -87,7 +87,7 @@ def test_the_alert_ends_when_the_venue_takes_routes_again(venue):
         xnas.route(i * 1.0, refused=i % 2 == 0, root=1)
     assert severities(xnas) == [MEDIUM]
 
-    for i in range(60):
+    for i in range(80):
         xnas.route(50.0 + i * 2.0)
 
     assert severities(xnas) == [MEDIUM, None]
