@@ -15,7 +15,7 @@ State = tuple[int, str]
 """(version, position behind us)"""
 
 READER = "execmon-history"
-"""By this name the bus knows how far the history has come for good."""
+"""By this name the bus knows how far the history has come for good; each flow has its own."""
 CHUNK = 32
 """Messages asked of each partition at once: one may hold hundreds of events."""
 ROOM = 64
@@ -36,16 +36,23 @@ class MessageSource(FixedPartitionedSource[Messages, State]):
     """Every partition of a topic, resuming exactly behind the snapshot.
 
     While the bus is away it waits and tries again. With `stop_at_end` each partition ends
-    behind the newest message that was stored when reading began.
+    behind the newest message that was stored when reading began. `reader` is the name by
+    which the bus knows how far this flow has come.
     """
 
     def __init__(
-        self, bus: Bus, topic: Topic, *, linger_ms: float = 2.0, stop_at_end: bool = False
+        self,
+        bus: Bus,
+        topic: Topic,
+        *,
+        linger_ms: float = 2.0,
+        stop_at_end: bool = False,
+        reader: str = READER,
     ) -> None:
         self.topic = topic
         self.stop_at_end = stop_at_end
         self._by_name = {f"{topic}/{p}": p for p in range(bus.partitions(topic))}
-        self._fetcher = Fetcher(bus, linger_ms / 1000.0, READER, chunk=CHUNK, room=ROOM)
+        self._fetcher = Fetcher(bus, linger_ms / 1000.0, reader, chunk=CHUNK, room=ROOM)
 
     def list_parts(self) -> list[str]:
         """Names of the partitions: topic and number."""
