@@ -22,12 +22,14 @@ from api.routes import (
     dead_letters,
     health,
     monitoring,
+    notifications,
     order_rows,
     orders,
     pages,
     rollups,
     status,
     stream,
+    subscriptions,
 )
 from api.service import open_service
 from api.telemetry import Telemetry
@@ -44,6 +46,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     orders.router,
     rollups.router,
     dead_letters.router,
+    subscriptions.router,
+    notifications.router,
 )
 """Every subject's routes. An order's own path takes any text, so it comes behind those under it."""
 
@@ -90,7 +94,7 @@ def create_app(
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(config.cors_origins),
-            allow_methods=["GET", "POST"],
+            allow_methods=["GET", "POST", "PATCH", "DELETE"],
             allow_headers=["Authorization", "X-Api-Key", "Idempotency-Key", "Content-Type"],
             expose_headers=["ETag", "Link", "X-Data-Age-Ms", "X-Request-Id", "Retry-After"],
         )

@@ -1,4 +1,4 @@
-"""Alerts from the bus to people and their machines.
+"""Alerts from the bus to people and their machines, events to subscribed services.
 
 Run it as `python -m bytewax.run dataflows.notify:flow`; settings come from `EXECMON_…`
 variables and the settings file, addresses that are `embedded` from the servers that are
@@ -35,6 +35,7 @@ from sinks.bus_writer import DeadLetterSink
 from sinks.notify.intake import Alert
 from sinks.notify.mirror import Mirror
 from sinks.notify.outbox import Outbox
+from sinks.notify.registry import Registry
 from sinks.notify.sink import NotifySink
 from sinks.notify.store import Store
 from sources.bus_messages import STATE_VERSION, Messages, MessageSource
@@ -147,7 +148,8 @@ def flow() -> Dataflow:
     outbox = Outbox(settings.notify, store)
     mirror = Mirror(store, lambda: history_address(settings))
     source = MessageSource(bus, Topic.EXECUTION_ALERTS, linger_ms=settings.linger_ms, reader=READER)
-    sink = NotifySink(outbox, [mirror])
+    registry = Registry(bus, store, lambda: history_address(settings))
+    sink = NotifySink(outbox, [mirror, registry])
     sink.start()
     structlog.get_logger("notify").info(
         "ready", inputs=len(source.list_parts()), channels=len(settings.notify.channels)

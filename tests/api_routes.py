@@ -13,6 +13,8 @@ PUBLIC = {"/livez", "/readyz", "/version", "/metrics", "/", "/docs", "/static/{n
 """Routes that need no key, and tell of no order."""
 LETTER = {"partition": "0", "position": "1795185000000-0"}
 """The dead letter of `tests.api_examples`."""
+SUBSCRIPTION = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
+"""One of every desk, where a test has made it."""
 QUERIES: dict[str, dict[str, str]] = {
     "/api/v1/rollups": {
         "by": "desk", "from": "2026-11-20T00:00:00Z", "to": "2026-11-21T00:00:00Z",
@@ -21,7 +23,12 @@ QUERIES: dict[str, dict[str, str]] = {
 """What a route cannot be asked without."""
 BODIES: dict[str, dict[str, Any]] = {
     "/api/v1/monitoring/start": {"order_id": data.PARENT},
-}
+    "/api/v1/subscriptions": {
+        "name": "oms", "event_types": ["EXECUTION_COMPLETED"],
+        "destination": {"kind": "webhook", "url": "http://127.0.0.1:9/x", "secret": "s" * 16},
+    },
+    "/api/v1/subscriptions/{subscription_id}": {"name": "oms"},
+}  # fmt: skip
 
 
 def routes() -> list[tuple[str, str]]:
@@ -42,5 +49,5 @@ def _routes() -> Iterator[tuple[str, str]]:
 
 def url_of(path: str, order_id: str = data.PARENT) -> str:
     """The path with its parameters filled in. Raises KeyError for one that nobody knows of."""
-    known = {"order_id": order_id, "name": "app.js", **LETTER}
+    known = {"order_id": order_id, "name": "app.js", "subscription_id": SUBSCRIPTION, **LETTER}
     return path.format_map({name: quote(text, safe="") for name, text in known.items()})

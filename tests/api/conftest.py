@@ -83,7 +83,8 @@ def history(history_server: EmbeddedPostgres) -> Iterator[psycopg.Connection[Any
     """An empty history store."""
     with psycopg.connect(history_server.url, autocommit=True) as connection:
         connection.execute(
-            "TRUNCATE monitoring_sessions, api_keys, audit, idempotency RESTART IDENTITY"
+            "TRUNCATE monitoring_sessions, api_keys, audit, idempotency, subscriptions, "
+            "subscription_progress, notifications RESTART IDENTITY"
         )
         yield connection
 

@@ -3,13 +3,14 @@
 import json
 from typing import Any
 
+import psycopg
 import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from tests import history_data as data
 from tests.api_examples import refuse_example
-from tests.api_routes import BODIES, PUBLIC, QUERIES, routes, url_of
+from tests.api_routes import BODIES, PUBLIC, QUERIES, SUBSCRIPTION, routes, url_of
 
 from .conftest import WHO
 
@@ -24,11 +25,24 @@ OF_AN_ORDER = [route for route in REST if "{order_id}" in route[1]]
 OF_MANY = [path for method, path in REST if method == "GET" and "{order_id}" not in path]
 FOR_SOME = {"/api/v1/audit", "/api/v1/dead-letters", "/api/v1/dead-letters/{partition}/{position}"}
 """Of many desks at once, so nobody with desks of their own gets them."""
+OF_EVERY_DESK = {"/api/v1/subscriptions/{subscription_id}"}
+"""There for those who see every desk; to others it does not exist."""
 
 
 @pytest.fixture(autouse=True)
 def letter(letters_bus: Any) -> None:
     refuse_example(letters_bus.url)
+
+
+@pytest.fixture(autouse=True)
+def subscription(keyed: Any) -> None:
+    with psycopg.connect(keyed.history_url) as connection:
+        connection.execute(
+            "INSERT INTO subscriptions (subscription_id, name, state, event_types, min_severity, "
+            "destination, secret, start, created_by) VALUES (%s, 'oms', 'PAUSED', "
+            "'{EXECUTION_COMPLETED}', 'LOW', %s, 'SECRET', '{}', 'ann') ON CONFLICT DO NOTHING",
+            (SUBSCRIPTION, '{"kind":"webhook","url":"http://127.0.0.1:9/x"}'),
+        )
 
 
 def sees(who: str, desk: str) -> bool:
@@ -37,8 +51,8 @@ def sees(who: str, desk: str) -> bool:
 
 
 def ask(keyed: Any, who: str, method: str, path: str, order_id: str = data.PARENT) -> Any:
-    body = BODIES.get(path)
-    if body is not None:
+    body = BODIES.get(path) if method in {"POST", "PATCH"} else None
+    if body is not None and "order_id" in body:
         body = {**body, "order_id": order_id}
     return keyed.client.request(
         method,
@@ -86,6 +100,8 @@ def test_what_tells_of_many_orders_tells_of_nobody_elses(keyed, who, path):
     assert names_nothing_hidden(who, answer.text), answer.text
     if WHO[who][1] is None and (path != "/api/v1/audit" or "admin" in WHO[who][0]):
         assert answer.status_code == 200, answer.text
+    elif path in OF_EVERY_DESK:
+        assert answer.status_code == 404, answer.text
     else:
         assert answer.status_code == (403 if path in FOR_SOME else 200), answer.text
 
