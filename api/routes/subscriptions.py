@@ -139,6 +139,8 @@ async def patch_subscription(
             values |= _destination(context, asked.destination)
         if asked.start is not None:
             values["start"] = await _begin(context, types, asked.start)
+        elif set(topics_of(types)) - set(topics_of(list(row.event_types))):
+            values["start"] = await _widened(context, row, types)
         await table.change(connection, subscription_id, values)
         answer = await _answer(context, connection, caller, subscription_id, 200)
     told = sorted(values.keys() - {"secret"})
@@ -215,6 +217,15 @@ async def _begin(
     except (BusError, ValueError) as error:
         raise Problem(422, "invalid", f"start.positions: {error}") from None
     return {"positions": _by_topic(told)}
+
+
+async def _widened(context: Context, row: SubscriptionRow, types: list[str]) -> dict[str, Any]:
+    """A topic more: read from now on where the others were not begun with all there is."""
+    known = row.positions or row.start.get("positions")
+    if known is None:
+        return row.start
+    newest = await _begin(context, types, SubscriptionStart())
+    return {"positions": {**newest["positions"], **known}}
 
 
 def _bus(context: Context) -> Bus:

@@ -23,6 +23,8 @@ _ANSWERED = frozenset({"ACKNOWLEDGED", "SNOOZED"})
 _TOLD = frozenset({"RAISED", "SEVERITY", "REMINDED", "WOKE", "ESCALATED", "UNSUPPRESSED"})
 _OVER = frozenset({"RESOLVED", "CLOSED", "EXPIRED"})
 _NOTIFICATION = "notification"
+_STILL = f"AND kind <> '{PageKind.OVER}'"
+"""What says that an alert is over is still to be said, whatever follows but a new page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +61,23 @@ class _Change:
         self._now = now
 
     def apply(self) -> None:
+        """Store it, unless the alert was known this far."""
         life = self._life
+        before = self._db.execute(
+            "SELECT seq, is_over, is_covered FROM alerts WHERE alert_id = ?", (life.alert_id,)
+        ).fetchone()
+        if before is not None and before["seq"] >= life.seq:
+            return
         is_over = life.state in _OVER
         is_covered = bool(life.suppressed_by or life.group)
-        if not self._is_new(is_over=is_over, is_covered=is_covered):
-            return
+        self._db.execute(
+            "INSERT OR REPLACE INTO alerts VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (life.alert_id, life.seq, self._alert.raw, life.group, is_over, is_covered, self._now),
+        )
         if is_over:
-            why = life.close_reason or life.why
-            how = life.state.lower() + (f" ({why})" if why else "")
-            # A digest tells of those too that came and went.
-            self._end_waiting(f"the alert was {how} before it was sent", "AND is_collected = 0")
-            self._follow_up(PageKind.OVER, why)
+            self._ended(is_news=before is None or not before["is_over"])
         elif is_covered:
-            why = f"covered by {life.group or life.suppressed_by}"
-            self._end_waiting(f"{why} before it was sent")
-            self._follow_up(PageKind.OVER, why)
+            self._covered(is_news=before is None or not before["is_covered"])
         elif life.change in _ANSWERED:
             how = f"{life.change.lower()} by {life.by or 'somebody'}"
             self._end_waiting(f"{how} before it was sent")
@@ -81,19 +85,22 @@ class _Change:
         elif life.notify and life.change in _TOLD:
             self._tell()
 
-    def _is_new(self, *, is_over: bool, is_covered: bool) -> bool:
-        """Keep the alert as it now is; False where it was known further on."""
+    def _ended(self, *, is_news: bool) -> None:
         life = self._life
-        known = self._db.execute(
-            "SELECT seq FROM alerts WHERE alert_id = ?", (life.alert_id,)
-        ).fetchone()
-        if known is not None and known["seq"] >= life.seq:
-            return False
-        self._db.execute(
-            "INSERT OR REPLACE INTO alerts VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (life.alert_id, life.seq, self._alert.raw, life.group, is_over, is_covered, self._now),
+        why = life.close_reason or life.why
+        how = life.state.lower() + (f" ({why})" if why else "")
+        # A digest tells of those too that came and went.
+        self._end_waiting(
+            f"the alert was {how} before it was sent", f"{_STILL} AND is_collected = 0"
         )
-        return True
+        if is_news:
+            self._follow_up(PageKind.OVER, why)
+
+    def _covered(self, *, is_news: bool) -> None:
+        why = f"covered by {self._life.group or self._life.suppressed_by}"
+        self._end_waiting(f"{why} before it was sent")
+        if is_news:
+            self._follow_up(PageKind.OVER, why)
 
     def _tell(self) -> None:
         life, told = self._life, self._told
@@ -139,7 +146,7 @@ class _Change:
             "a newer page of the alert takes its place", "AND channel = ?", (channel,)
         )
 
-    def _end_waiting(self, words: str, which: str = "", values: tuple[str, ...] = ()) -> None:
+    def _end_waiting(self, words: str, which: str = _STILL, values: tuple[str, ...] = ()) -> None:
         """What was tried and failed is undelivered; what was never tried is withdrawn."""
         self._db.execute(
             f"""

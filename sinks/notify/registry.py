@@ -29,7 +29,7 @@ SELECT s.subscription_id::text, s.generation, s.event_types, s.desk, s.desks, s.
   s.destination, s.secret, s.start, p.positions
 FROM subscriptions s LEFT JOIN subscription_progress p
   ON p.subscription_id = s.subscription_id AND p.generation = s.generation
-WHERE s.state = 'ACTIVE'
+WHERE s.state = 'ACTIVE' ORDER BY s.subscription_id
 """
 _PROGRESS = """
 INSERT INTO subscription_progress (subscription_id, generation, positions, delivered,
@@ -69,6 +69,7 @@ class Registry:
         self._runners: dict[str, Runner] = {}
         self._told: dict[str, Progress] = {}
         self._counted: dict[str, int] = {}
+        self._remembered: list[Subscription] | None = None
         self._is_away = False
         self._thread = threading.Thread(target=self._run, name="subscriptions", daemon=True)
 
@@ -102,6 +103,8 @@ class Registry:
         self, wanted: list[Subscription], kept: Mapping[str, Mapping[str, Any] | None]
     ) -> None:
         """In the file, with positions that only the history store has: the file was lost."""
+        if wanted == self._remembered:
+            return
         with self._store.writing() as db:
             db.execute("DELETE FROM subscriptions")
             for one in wanted:
@@ -115,6 +118,7 @@ class Registry:
                     for partition, position in by_partition.items()
                 ]
                 db.executemany("INSERT OR IGNORE INTO positions VALUES (?, ?, ?, ?)", places)
+        self._remembered = wanted
 
     def _run_these(self, wanted: Mapping[str, Subscription]) -> None:
         for id_, runner in list(self._runners.items()):

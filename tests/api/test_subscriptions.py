@@ -164,6 +164,24 @@ def test_it_is_paused_changed_begun_anew_and_ended(served, make, history, bus):
     ]
 
 
+def test_another_type_s_topic_is_read_from_now_on(served, make, bus):
+    publish_alerts(bus, *[alert_event("A", at=T0)] * 3)
+    bus.append([Outgoing(Topic.EXECUTION_EVENTS, 1, b"{}")] * 5)
+    both = {"event_types": ["execution_alert_generated", "EXECUTION_PROGRESS"]}
+
+    def widened(**more):
+        path = f"{PATH}/{make(**more)['subscription_id']}"
+        return served.client.patch(path, json=both).json()
+
+    newest = widened()
+    publish_alerts(bus, alert_event("A", at=T0))
+
+    assert newest["lag"] == 0
+    assert set(newest["positions"]) == {"execution-alerts", "execution-events"}
+    assert served.client.get(f"{PATH}/{newest['subscription_id']}").json()["lag"] == 1
+    assert widened(start={"at": "earliest"})["lag"] == 9
+
+
 def test_progress_and_problems_are_shown(served, make, history, bus):
     publish_alerts(bus, *[alert_event("A", at=T0)] * 3)
     made = make(start={"at": "earliest"})

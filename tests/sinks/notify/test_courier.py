@@ -167,9 +167,16 @@ def test_an_order_s_incident_ends_when_the_venue_s_takes_it(rig, http):
     event = found.raise_()
     found.go()
     later(found, event, "SUPPRESSED", "OPEN", suppressed_by="V", group="V")
+    later(found, event, "SEVERITY", "OPEN", 3, suppressed_by="V", group="V")
+    found.go()
+    assert [one.json["event_action"] for one in http.received] == ["trigger", "resolve"]
+    later(found, event, "UNSUPPRESSED", "OPEN", 4)
+    found.go()
+    later(found, event, "RESOLVED", "RESOLVED", 5)
+    later(found, event, "CLOSED", "CLOSED", 6)
     found.go()
 
-    assert [one.json["event_action"] for one in http.received] == ["trigger", "resolve"]
+    assert [one.json["event_action"] for one in http.received[2:]] == ["trigger", "resolve"]
 
 
 def test_what_was_never_told_is_not_ended(rig, http):
