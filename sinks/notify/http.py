@@ -14,6 +14,7 @@ for _name in ("httpx", "httpcore"):
     # They write every address down, and some are secrets.
     logging.getLogger(_name).setLevel(logging.WARNING)
 _LATER = frozenset({408, 425, 429})
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 _MOST_WORDS = 200
 _MOST_WAIT_S = 600.0
 _AGENT = {"User-Agent": "execmon", "Content-Type": "application/json"}
@@ -31,14 +32,13 @@ class Poster:
         self._client = httpx.Client(
             timeout=timeout_s,
             limits=httpx.Limits(max_keepalive_connections=0),
-            trust_env=False,
         )
 
     def post(self, body: bytes, headers: Mapping[str, str]) -> Outcome:
         """Send the body; never raises for what the other side or the network does."""
         try:
             answer = self._client.post(self._url, content=body, headers={**_AGENT, **headers})
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+        except _NOT_SENT as error:
             return Outcome(End.LATER, f"cannot be reached: {_words(error)}")
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             return Outcome(End.REFUSED, f"the address is none: {_words(error)}")
