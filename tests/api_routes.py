@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
+import psycopg
 from starlette.routing import WebSocketRoute
 
 from api.app import ROUTERS
@@ -29,6 +30,18 @@ BODIES: dict[str, dict[str, Any]] = {
     },
     "/api/v1/subscriptions/{subscription_id}": {"name": "oms"},
 }  # fmt: skip
+
+
+def keep_subscription(history_url: str) -> None:
+    """The subscription that the paths name, there again whoever ended it."""
+    with psycopg.connect(history_url) as connection:
+        connection.execute(
+            "INSERT INTO subscriptions (subscription_id, name, state, event_types, min_severity, "
+            "destination, secret, start, created_by) VALUES (%s, 'oms', 'PAUSED', "
+            "'{EXECUTION_COMPLETED}', 'LOW', %s, 'SECRET', '{}', 'ann') "
+            "ON CONFLICT (subscription_id) DO UPDATE SET state = 'PAUSED'",
+            (SUBSCRIPTION, '{"kind":"webhook","url":"http://127.0.0.1:9/x"}'),
+        )
 
 
 def routes() -> list[tuple[str, str]]:

@@ -3,14 +3,13 @@
 import json
 from typing import Any
 
-import psycopg
 import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from tests import history_data as data
 from tests.api_examples import refuse_example
-from tests.api_routes import BODIES, PUBLIC, QUERIES, SUBSCRIPTION, routes, url_of
+from tests.api_routes import BODIES, PUBLIC, QUERIES, keep_subscription, routes, url_of
 
 from .conftest import WHO
 
@@ -36,13 +35,7 @@ def letter(letters_bus: Any) -> None:
 
 @pytest.fixture(autouse=True)
 def subscription(keyed: Any) -> None:
-    with psycopg.connect(keyed.history_url) as connection:
-        connection.execute(
-            "INSERT INTO subscriptions (subscription_id, name, state, event_types, min_severity, "
-            "destination, secret, start, created_by) VALUES (%s, 'oms', 'PAUSED', "
-            "'{EXECUTION_COMPLETED}', 'LOW', %s, 'SECRET', '{}', 'ann') ON CONFLICT DO NOTHING",
-            (SUBSCRIPTION, '{"kind":"webhook","url":"http://127.0.0.1:9/x"}'),
-        )
+    keep_subscription(keyed.history_url)
 
 
 def sees(who: str, desk: str) -> bool:
