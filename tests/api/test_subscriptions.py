@@ -143,14 +143,16 @@ def test_it_is_paused_changed_begun_anew_and_ended(served, make, history, bus):
         return history.execute("SELECT generation FROM subscriptions").fetchone()[0]
 
     assert patch(state="PAUSED")["state"] == "PAUSED"
+    assert generation() == 1
     changed = patch(state="ACTIVE", name="new", min_severity="HIGH",
                     event_types=["EXECUTION_COMPLETED"],
                     destination={**HOOK, "url": "https://other.example/"})  # fmt: skip
     assert (changed["name"], changed["min_severity"]) == ("new", "HIGH")
     assert changed["destination"]["url"] == "https://other.example/"
-    assert generation() == 1
+    # It reads another topic from now on.
+    assert generation() == 2
     again = patch(start={"at": "earliest"}, event_types=["execution_alert_generated"])
-    assert (again["lag"], generation()) == (1, 2)
+    assert (again["lag"], generation()) == (1, 3)
     assert patch() | {"changed_at": None} == again | {"changed_at": None}
     assert served.client.patch(path, json={"state": "GONE"}).status_code == 422
 
