@@ -24,6 +24,7 @@ from api.routes import (
     dead_letters,
     health,
     monitoring,
+    notifications,
     order_rows,
     orders,
     pages,
@@ -31,6 +32,7 @@ from api.routes import (
     silences,
     status,
     stream,
+    subscriptions,
 )
 from api.service import open_service
 from api.telemetry import Telemetry
@@ -50,6 +52,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     alert_stream.router,
     alerts.router,
     silences.router,
+    subscriptions.router,
+    notifications.router,
 )
 """Every subject's routes. A path that ends in any text comes behind those under it."""
 
@@ -96,7 +100,7 @@ def create_app(
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(config.cors_origins),
-            allow_methods=["GET", "POST", "DELETE"],
+            allow_methods=["GET", "POST", "PATCH", "DELETE"],
             allow_headers=["Authorization", "X-Api-Key", "Idempotency-Key", "Content-Type"],
             expose_headers=["ETag", "Link", "X-Data-Age-Ms", "X-Request-Id", "Retry-After"],
         )

@@ -52,6 +52,8 @@ class ApiConfig:
     host: str = "127.0.0.1"
     port: int = 8080
     cors_origins: tuple[str, ...] = ()
+    subscription_hosts: tuple[str, ...] = ()
+    """Hosts that subscriptions may send to; empty for any."""
     config_version: str = ""
     product_version: str = "unknown"
     key_refresh_s: float = 2.0

@@ -111,6 +111,7 @@ def config_of(settings: "Settings", servers: "Servers", history_url: str) -> "Ap
         host=settings.api_host,
         port=settings.api_port,
         cors_origins=settings.api_cors_origins,
+        subscription_hosts=settings.subscription_hosts,
         key_refresh_s=settings.api_key_refresh_s,
         heartbeat_s=settings.api_heartbeat_s,
         feed_memory_bytes=round(settings.api_feed_memory_mb * (1 << 20)),

@@ -65,7 +65,10 @@ def run_demo(options: DemoOptions) -> None:
         set_up_logs("WARNING", settings.log_format)
         cleanup = stack.enter_context(ExitStack())
         deployment = Deployment(
-            Plan(settings=settings, data_dir=folder), lambda _name, _line: None, cleanup
+            # Nobody wants to be paged for a desk that does not exist.
+            Plan(settings=settings, data_dir=folder, notifies=False),
+            lambda _name, _line: None,
+            cleanup,
         )
         supervisor = Supervisor(deployment.units, _POLICY)
         stack.callback(supervisor.drain)

@@ -44,6 +44,8 @@ class Plan:
     settings: Settings
     data_dir: Path
     workers: int = 1
+    notifies: bool = True
+    """Whether people are told of alerts, and services of events."""
 
 
 @dataclass(slots=True)
@@ -91,6 +93,12 @@ class Deployment:
         self.api = self._process(
             "api", self._api, ready, after=("tables",), essential=False, bad_luck=self._lost_port
         )
+        if self.plan.notifies:
+            self.units.append(
+                self._process(
+                    "notify", self._one("notify"), ready, after=("tables",), essential=False
+                )
+            )
         self.units.append(self.api)
 
     def servers(self) -> Servers:

@@ -26,6 +26,7 @@ COMMANDS = {
     "recovery": ("cli.snapshots", "What snapshots hold, and the room they do not need."),
     "worker": ("cli.worker", "Run one process of the monitoring dataflow."),
     "history": ("cli.history", "Write final rows from the bus to the history store."),
+    "notify": ("cli.notify", "Send alerts to people and events to services; test a channel."),
     "db": ("cli.db", "Migrate the history store's schema, or show how far it is."),
     "api": ("cli.api", "Serve status, streams, history and the page over HTTP."),
     "keys": ("cli.keys", "Make, list and revoke the API's keys."),

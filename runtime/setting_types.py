@@ -1,5 +1,6 @@
 """Shapes of settings that pydantic does not know: addresses, tables in one line of text."""
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,8 +8,10 @@ from types import MappingProxyType
 from typing import Annotated, Any, cast
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
+from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, PlainSerializer
 
+from domain.channels import Notify
+from domain.channels_check import notify_of
 from domain.vocabulary import AssetClass, Topic
 
 MASK = "***"
@@ -97,6 +100,51 @@ def _path(value: Any) -> Any:
     return Path(value).expanduser() if isinstance(value, str) and value else value
 
 
+_FROM_FILE = "_file"
+_IN_FILES = frozenset({"url", "secret", "routing_key", "password"})
+"""Members of a channel that may stand in a file of their own, named by `…_file`."""
+
+
+def _notify(value: Any) -> Any:
+    """Channels and routes: a table, or the same as JSON in one line."""
+    if isinstance(value, Notify):
+        return value
+    if isinstance(value, str):
+        try:
+            value = json.loads(value or "{}")
+        except ValueError as error:
+            raise ValueError(f"expected a JSON object with channels and routes: {error}") from None
+    if not isinstance(value, Mapping):
+        raise ValueError("expected a table with channels and routes")  # noqa: TRY004
+    table = dict(cast(Mapping[str, Any], value))
+    channels = table.get("channels")
+    if isinstance(channels, Mapping):
+        table["channels"] = {
+            name: _with_files(str(name), one)
+            for name, one in cast(Mapping[str, Any], channels).items()
+        }
+    return notify_of(table)
+
+
+def _with_files(who: str, table: Any) -> Any:
+    if not isinstance(table, Mapping):
+        return table
+    found: dict[str, Any] = {}
+    given = cast(Mapping[str, Any], table)
+    for name, value in given.items():
+        member = name.removesuffix(_FROM_FILE)
+        if member == name or member not in _IN_FILES:
+            found[name] = value
+            continue
+        if member in given:
+            raise ValueError(f"channel {who}: {member} and {name} both give it; drop one")
+        try:
+            found[member] = Path(value).expanduser().read_text(encoding="utf-8").strip()
+        except (OSError, TypeError, UnicodeDecodeError) as error:
+            raise ValueError(f"channel {who}: {name} cannot be read: {error}") from None
+    return found
+
+
 def default_history_dir() -> Path:
     """Where this user's embedded history stays: `/var/lib/execmon` of root, else XDG_DATA_HOME.
 
@@ -120,11 +168,15 @@ BusUrl = Annotated[str, _address(("redis", "rediss", "unix", "pulsar", "pulsar+s
 AdminUrl = Annotated[str, AfterValidator(_web_address)]
 SECRETS = frozenset({"pulsar_token"})
 """Settings whose value is never shown."""
+HOLD_SECRETS = SECRETS | {"notify"}
+"""Settings whose value is not repeated where it is wrong."""
 Secret = Annotated[str, AfterValidator(str.strip)]
 StatusUrl = Annotated[str, _address(("redis", "rediss", "unix"))]
 HistoryUrl = Annotated[str, _address(("postgresql", "postgres"))]
 Folder = Annotated[Path | None, BeforeValidator(_path)]
 HistoryFolder = Annotated[Path, BeforeValidator(_path)]
+NotifyTable = Annotated[InstanceOf[Notify], BeforeValidator(_notify)]
+Hosts = Annotated[tuple[str, ...], BeforeValidator(_names)]
 Origins = Annotated[tuple[str, ...], BeforeValidator(_names), AfterValidator(_origins)]
 _plain = PlainSerializer(dict)
 Partitions = Annotated[

@@ -16,11 +16,13 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
+from domain.channels import NOBODY, Notify
 from domain.errors import ConfigurationError
 from domain.keys import GROUP_KEYS
 from runtime.setting_types import (
     DEFAULT_PARTITIONS,
     DEFAULT_QUOTE_AGE_LIMITS,
+    HOLD_SECRETS,
     MASK,
     SECRETS,
     AdminUrl,
@@ -29,6 +31,8 @@ from runtime.setting_types import (
     Folder,
     HistoryFolder,
     HistoryUrl,
+    Hosts,
+    NotifyTable,
     Origins,
     Partitions,
     Secret,
@@ -123,6 +127,12 @@ class Settings(BaseModel):
     """Thresholds of alerts by desk, asset class or symbol, later ones before earlier ones."""
     reporting_currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
     """Currency in which orders of different currencies are ranked."""
+    notify: NotifyTable = NOBODY
+    """Who is told of alerts: a table of channels and routes, in a variable as JSON."""
+    notify_dir: Folder = None
+    """Where pages wait until they are delivered; unset, `notify` beside the other data."""
+    subscription_hosts: Hosts = ()
+    """Hosts that subscriptions may send to, such as *.desk.example; empty for any."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """Least severe log line that is written."""
     log_format: Literal["json", "console"] = "console"
@@ -284,7 +294,7 @@ def _checked(name: str, value: Any, origin: str, *, strict: bool) -> Any:
         return _ADAPTERS[name].validate_python(value, strict=strict)
     except ValidationError as error:
         words = "; ".join(_in_words(found) for found in error.errors())
-        shown = MASK if name in SECRETS else masked(value) if isinstance(value, str) else value
+        shown = MASK if name in HOLD_SECRETS else masked(value) if isinstance(value, str) else value
         raise ConfigurationError(f"{name}: {words}, was {shown!r} ({origin})") from None
 
 
@@ -323,4 +333,4 @@ def _shown(name: str, value: Any) -> str:
         return f"{value:g}"
     if isinstance(value, tuple):
         return ",".join(map(str, cast(tuple[object, ...], value)))
-    return masked(str(value))
+    return str(value) if isinstance(value, Notify) else masked(str(value))

@@ -84,7 +84,7 @@ def history(history_server: EmbeddedPostgres) -> Iterator[psycopg.Connection[Any
     with psycopg.connect(history_server.url, autocommit=True) as connection:
         connection.execute(
             "TRUNCATE monitoring_sessions, api_keys, audit, idempotency, alerts, alert_transitions,"
-            " silences RESTART IDENTITY"
+            " silences, subscriptions, subscription_progress, notifications RESTART IDENTITY"
         )
         yield connection
 

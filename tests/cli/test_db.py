@@ -26,7 +26,7 @@ def test_it_is_told_to_people_too(execmon, empty_history_url):
     done = execmon("db", "migrate", "--history-url", empty_history_url)
 
     assert done.code == 0
-    assert "version      2" in done.out
+    assert f"version      {migrations()[-1].version}" in done.out
     assert "applied      history, service" in done.out
     assert "note: TimescaleDB is not there" in done.err
 

@@ -18,7 +18,7 @@ from runtime.addresses import Servers
 from runtime.history_server import find_history, open_history
 from runtime.servers import EmbeddedServer
 from runtime.settings import load_settings
-from sinks.history.migrate import status
+from sinks.history.migrate import migrations, status
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -56,11 +56,15 @@ def test_it_starts_and_migrates_an_embedded_store_and_keeps_its_rows(bus_url, fo
         cwd=ROOT, env=dict(env), stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 
+    newest = migrations()[-1].version
+
     def bars(url):
         with psycopg.connect(url) as connection:
             return connection.execute("SELECT symbol, close FROM market_bars").fetchall()
 
-    wait_until(lambda: find_history(folder) and status(find_history(folder)).version == 2, process)
+    wait_until(
+        lambda: find_history(folder) and status(find_history(folder)).version == newest, process
+    )
     wait_until(lambda: bars(find_history(folder)) == [("IBM", 9.5)], process)
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=60)

@@ -140,7 +140,7 @@ def test_a_deployment_starts_in_order_and_brings_back_whatever_is_killed(start):
     assert len(up.unit("worker")["pids"]) == 2
     bus_url = up.state()["addresses"]["bus"]
 
-    for name in ("worker", "clock", "bus", "status", "postgres", "history"):
+    for name in ("worker", "clock", "bus", "status", "postgres", "history", "notify"):
         up.kill_and_wait(name)
 
     up.wait_for(lambda: up.state().get("ready"))

@@ -192,3 +192,72 @@ def test_a_token_comes_from_one_place(tmp_path):
 def test_the_address_of_an_admin_interface_is_one_of_the_web():
     with pytest.raises(ConfigurationError, match="expected an address such as http://HOST:8080"):
         load({"pulsar_admin_url": "pulsar://broker"})
+
+
+SLACK = '{"channels":{"desk":{"kind":"slack","url":"https://hooks.example/T/SECRET"}}'
+
+
+def test_channels_and_routes_come_from_the_file_or_as_json(tmp_path):
+    toml = """
+[notify]
+link = "https://execmon.example"
+[notify.channels.desk]
+kind = "slack"
+url = "https://hooks.example/T/SECRET"
+[[notify.routes]]
+channels = ["desk"]
+min_severity = "HIGH"
+quiet = "22:00-07:00 Europe/London"
+"""
+    from_file = load(None, None, toml, tmp_path)
+    from_variable = load(None, {"EXECMON_NOTIFY": SLACK + ',"routes":[{"channels":["desk"]}]}'})
+
+    assert from_file.notify.channels == from_variable.notify.channels
+    assert from_file.notify.routes[0].min_severity == "HIGH"
+    assert load({"notify": from_file.notify}).notify is from_file.notify
+    assert not load(None, {"EXECMON_NOTIFY": ""}).notify.channels
+
+
+def test_secrets_of_channels_may_stand_in_files_and_are_never_shown(tmp_path):
+    (tmp_path / "key").write_text("SECRET\n")
+    settings = load(None, {"EXECMON_NOTIFY": (
+        '{"channels":{"duty":{"kind":"pagerduty","routing_key_file":"%s"}}}' % (tmp_path / "key")
+    )})  # fmt: skip
+
+    assert settings.notify.channels["duty"].routing_key == "SECRET"
+    shown = {name: value for name, value, _ in settings.rows()}
+    assert shown["notify"] == "duty=pagerduty(https://events.pagerduty.com); 0 routes"
+    assert "SECRET" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (SLACK, "notify: expected a JSON object with channels and routes"),
+        ("[1]", "notify: expected a table with channels and routes"),
+        (SLACK + ',"routes":[{"channels":["dsk"]}]}', "no channel is called dsk; there are desk"),
+        ('{"channels":{"d":{"kind":"slack","url":"SECRET"}}}', "channel d: url must be an address"),
+        ('{"channels":{"d":"SECRET"}}', "channel d: kind must be one of"),
+        (
+            '{"channels":{"d":{"kind":"slack","url":"http://SECRET","url_file":"x"}}}',
+            "channel d: url and url_file both give it; drop one",
+        ),
+        (
+            '{"channels":{"d":{"kind":"slack","url_file":"/none/such"}}}',
+            "channel d: url_file cannot be read",
+        ),
+    ],
+)
+def test_a_wrong_channel_or_route_is_named_without_its_secrets(text, words):
+    with pytest.raises(ConfigurationError, match=r".") as refused:
+        load(None, {"EXECMON_NOTIFY": text})
+
+    assert words in str(refused.value)
+    assert "SECRET" not in str(refused.value)
+
+
+def test_hosts_of_subscriptions_are_names():
+    assert load(None, {"EXECMON_SUBSCRIPTION_HOSTS": "a.example, *.b"}).subscription_hosts == (
+        "a.example",
+        "*.b",
+    )

@@ -10,7 +10,7 @@ from websockets.sync.client import connect
 from tests import history_data as data
 from tests.alert_data import example_alerts
 from tests.api_examples import refuse_example
-from tests.api_routes import BODIES, PUBLIC, QUERIES, routes, url_of
+from tests.api_routes import BODIES, PUBLIC, QUERIES, keep_subscription, routes, url_of
 
 from .conftest import WHO
 
@@ -29,11 +29,18 @@ OF_MANY = [
 ]  # fmt: skip
 FOR_SOME = {"/api/v1/audit", "/api/v1/dead-letters", "/api/v1/dead-letters/{partition}/{position}"}
 """Of many desks at once, so nobody with desks of their own gets them."""
+OF_EVERY_DESK = {"/api/v1/subscriptions/{subscription_id}"}
+"""There for those who see every desk; to others it does not exist."""
 
 
 @pytest.fixture(autouse=True)
 def letter(letters_bus: Any) -> None:
     refuse_example(letters_bus.url)
+
+
+@pytest.fixture(autouse=True)
+def subscription(keyed: Any) -> None:
+    keep_subscription(keyed.history_url)
 
 
 def sees(who: str, desk: str) -> bool:
@@ -44,7 +51,7 @@ def sees(who: str, desk: str) -> bool:
 def ask(
     keyed: Any, who: str, method: str, path: str, order_id: str = data.PARENT, **names: str
 ) -> Any:
-    body = BODIES.get(path) if method == "POST" else None
+    body = BODIES.get(path) if method in {"POST", "PATCH"} else None
     if body is not None and "order_id" in body:
         body = {**body, "order_id": order_id}
     return keyed.client.request(
@@ -110,6 +117,8 @@ def test_what_tells_of_many_orders_tells_of_nobody_elses(keyed, who, path):
     assert names_nothing_hidden(who, answer.text), answer.text
     if WHO[who][1] is None and (path != "/api/v1/audit" or "admin" in WHO[who][0]):
         assert answer.status_code == 200, answer.text
+    elif path in OF_EVERY_DESK:
+        assert answer.status_code == 404, answer.text
     else:
         assert answer.status_code == (403 if path in FOR_SOME else 200), answer.text
 

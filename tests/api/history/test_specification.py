@@ -19,7 +19,16 @@ from api.config import ApiConfig
 from tests import history_data as data
 from tests.alert_data import SILENCE
 from tests.api_examples import refuse_example
-from tests.api_routes import ALERT, BODIES, LETTER, PUBLIC, QUERIES, routes
+from tests.api_routes import (
+    ALERT,
+    BODIES,
+    LETTER,
+    PUBLIC,
+    QUERIES,
+    SUBSCRIPTION,
+    keep_subscription,
+    routes,
+)
 
 APP = create_app(ApiConfig(status_url="unix:///nowhere"))
 schema = schemathesis.openapi.from_dict(APP.openapi())
@@ -40,7 +49,8 @@ def map_path_parameters(context: Any, path_parameters: dict[str, Any] | None) ->
     found = dict(path_parameters or {})
     odd = sum(map(ord, "".join(map(str, found.values()))))
     if odd % 2:
-        there = {"order_id": quote(ORDERS[odd // 2 % len(ORDERS)], safe=""), **LETTER, **ALERT,
+        order_id = quote(ORDERS[odd // 2 % len(ORDERS)], safe="")
+        there = {"order_id": order_id, "subscription_id": SUBSCRIPTION, **LETTER, **ALERT,
                  "silence_id": SILENCE}  # fmt: skip
         found = {name: there[name] for name in found}
     return found
@@ -79,16 +89,19 @@ def test_every_answer_is_as_described_whoever_asks(case: Any, asked: Any, who: s
 def test_every_answer_about_what_is_there_is_as_described(method: str, path: str, asked: Any):
     start = "/api/v1/monitoring/start"
     asked.post("admin", start, json=BODIES[start])
+    keep_subscription(asked.history_url)
+    body = BODIES.get(path, NOT_SET) if method in {"POST", "PATCH"} else NOT_SET
     case = schema[path][method].Case(
         path_parameters={
             "order_id": quote(data.PARENT, safe=""),
+            "subscription_id": SUBSCRIPTION,
             **LETTER,
             **ALERT,
             "silence_id": SILENCE,
         },
         query=QUERIES.get(path, {}),
-        body=BODIES.get(path, NOT_SET),
-        media_type="application/json" if path in BODIES else None,
+        body=body,
+        media_type=None if body is NOT_SET else "application/json",
         headers=headers_of(asked, "" if path in PUBLIC else "admin"),
     )
 
