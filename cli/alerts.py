@@ -155,9 +155,9 @@ def _act(
     as_json: bool,
 ) -> None:  # fmt: skip
     """Pass the action on, wait for the pipeline to have done it, and show the alert."""
-    from api.alerts.why_not import why_not
     from cli.alert_rows import whole_record
     from cli.servers import status_store
+    from rules.lifecycle import why_not
     from runtime.settings import load_settings
 
     settings = load_settings(urls)

@@ -21,7 +21,6 @@ from bus.connect import open_bus
 from domain.batch import DeadLetter
 from domain.errors import Refused, ServerError
 from domain.instants import parse_rfc3339
-from domain.published import ExecutionAlertGenerated
 from domain.reasons import DeadLetterReason
 from domain.vocabulary import Topic
 from domain.wire import split_json
@@ -38,6 +37,7 @@ from sinks.notify.outbox import Outbox
 from sinks.notify.registry import Registry
 from sinks.notify.sink import NotifySink
 from sinks.notify.store import Store
+from sinks.notify.told import read_told
 from sources.bus_messages import STATE_VERSION, Messages, MessageSource
 
 FLOW_ID = "notify"
@@ -47,7 +47,6 @@ SINK_IDS = ("dead_letters", "notify")
 STEP_IDS = ("source", "decode", "refused", "dead_letters", "alerts", "notify")
 _LOCK = "lock"
 _Decoded = tuple[str, Alert | DeadLetter]
-_read = msgspec.json.Decoder(ExecutionAlertGenerated).decode
 
 
 def notify_folder(settings: Settings) -> Path:
@@ -110,7 +109,7 @@ def decode(partition: int, message: Stored) -> list[Alert | DeadLetter]:
     found: list[Alert | DeadLetter] = []
     for raw in events:
         try:
-            alert = _read(raw)
+            alert = read_told(raw)
             parse_rfc3339(alert.timestamp)
             if alert.monitoring is not None and alert.monitoring.not_before is not None:
                 parse_rfc3339(alert.monitoring.not_before)

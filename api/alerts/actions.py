@@ -8,7 +8,6 @@ from starlette.requests import Request
 
 from api.alerts.find import visible_alert
 from api.alerts.live import Live, live_alert
-from api.alerts.why_not import why_not
 from api.context import Context
 from api.control import tell
 from api.deps import note
@@ -17,6 +16,7 @@ from api.identity.caller import Caller
 from api.problems import Problem, unavailable
 from domain.alert_records import Record
 from domain.alerts import Change
+from rules.lifecycle import why_not
 
 _LOOK_S = 0.02
 _CHANGES = {

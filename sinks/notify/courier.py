@@ -11,19 +11,18 @@ import structlog
 
 from domain.channels import Notify
 from domain.instants import SECOND
-from domain.published import ExecutionAlertGenerated
 from sinks.notify.digests import Address, collect
 from sinks.notify.outcome import End, Outcome
 from sinks.notify.page import Page, PageKind, alert_page
 from sinks.notify.senders import FOR_PEOPLE, Sender, open_sender
 from sinks.notify.store import State, Store
+from sinks.notify.told import read_told
 
 REPEATS = 2
 """Attempts without a confirmation, at which a page is given up: one, and one repeat."""
 _IDLE_S = 3_600.0
 _REPEAT_NS = 300 * SECOND
 """A repeat after a crash has at least so long, however late the crash came."""
-_alert = msgspec.json.Decoder(ExecutionAlertGenerated).decode
 _log = structlog.get_logger("notify")
 
 
@@ -156,9 +155,9 @@ class Courier:
             page = alert_page(
                 row["key"],
                 PageKind(row["kind"]),
-                _alert(body),
+                read_told(body),
                 raw=bytes(body),
-                members=[_alert(member["body"]) for member in members],
+                members=[read_told(member["body"]) for member in members],
                 link=self._link,
                 why=row["why"],
             )

@@ -7,18 +7,17 @@ import msgspec
 
 from domain.channels import rank
 from domain.instants import format_rfc3339
-from domain.published import ExecutionAlertGenerated
 from domain.topics import event_id
 from sinks.notify.intake import insert
 from sinks.notify.page import PageKind, digest_page
 from sinks.notify.store import State
+from sinks.notify.told import read_told
 
 MOST_AT_ONCE = 20
 """Pages due at once for a channel that people read, past which they come as one."""
 EVERY_DESK = "*"
 """Desk of a page that tells of several."""
 _FRESH = "channel = ? AND state = ? AND due <= ? AND kind = ? AND attempts = 0"
-_alert = msgspec.json.Decoder(ExecutionAlertGenerated).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ def collect(db: sqlite3.Connection, to: Address, now: int) -> None:
 
 def _make_digest(db: sqlite3.Connection, to: Address, members: list[sqlite3.Row], now: int) -> None:
     key = event_id(members[0]["key"], len(members), "digest")
-    told = [(_alert(row["body"]), bytes(row["body"])) for row in members]
+    told = [(read_told(row["body"]), bytes(row["body"])) for row in members]
     page = digest_page(key, told, at=format_rfc3339(now), link=to.link)
     insert(
         db,
