@@ -22,7 +22,7 @@ from bus.connect import open_bus
 from dataflows.graph import FLOW_ID, AlertPlan, monitor_graph
 from domain.batch import Input
 from domain.instants import MILLISECOND, SECOND
-from domain.vocabulary import INPUT_TOPICS, Topic
+from domain.vocabulary import INPUT_TOPICS, AssetClass, Topic
 from operators.alerts.desk import VERSION as DESK_VERSION
 from operators.alerts.limits import Configured
 from operators.alerts.watch import VERSION as WATCH_VERSION
@@ -82,6 +82,10 @@ def market_settings(
         max_wait_ns=round(settings.max_wait_ms * MILLISECOND),
         forget_idle_ns=round(settings.evict_after_s * SECOND),
         calendars=calendars,
+        quote_age_limits_ns={
+            AssetClass[name]: round(limit * SECOND)
+            for name, limit in settings.quote_age_limits.items()
+        },
         bars=True,
         increments=increments(settings),
     )

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from domain.errors import ConfigurationError
+from domain.keys import crc_of
 
 TABLE = Path(__file__).with_name("calendars.json")
 
@@ -86,6 +87,17 @@ def _table() -> dict[str, Any]:
 def calendar_names() -> tuple[str, ...]:
     """Every calendar with sessions of its own, without other names for it."""
     return (*_BUILT_IN, *_table())
+
+
+def calendar_code(name: str) -> int:
+    """Number of a calendar, 1–65,535, in columns and snapshots; 0 there is none."""
+    return crc_of(canonical(name)) % 65_535 + 1
+
+
+@cache
+def calendar_of_code(code: int) -> str:
+    """The calendar of a number that `calendar_code` gave. Raises KeyError for any other."""
+    return {calendar_code(name): name for name in calendar_names()}[code]
 
 
 def canonical(name: str) -> str:

@@ -91,6 +91,7 @@ DETAIL = np.dtype(
         ("end_ts", "i8"),
         ("decision_px", "f8"),
         ("participation", "f8"),
+        ("kappa_t", "f8"),  # front-loading of an implementation-shortfall schedule
     ]
 )
 """What is said once of an order, at acceptance or replacement: rare, so kept out of EVENT."""

@@ -8,13 +8,17 @@ import msgspec
 
 
 class AlgoParams(msgspec.Struct, omit_defaults=True, frozen=True):
-    """What an algorithm was told: times are RFC 3339, participation is a rate 0–1."""
+    """What an algorithm was told: times are RFC 3339, participation is a rate 0–1.
+
+    `urgency` is LOW, MEDIUM or HIGH; `kappa_t`, which goes before it, is the κ·T itself.
+    """
 
     schedule: str | None = None
     start: str | None = None
     end: str | None = None
     participation: float | None = None
     urgency: str | None = None
+    kappa_t: float | None = None
 
 
 class OrderMessage(msgspec.Struct, omit_defaults=True, kw_only=True):

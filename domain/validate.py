@@ -93,6 +93,8 @@ def check_order(message: OrderMessage, kind: EventKind) -> None:
                 DeadLetterReason.OUT_OF_RANGE,
                 f"algo_params.participation must be above 0 and at most 1, was {rate} ({who})",
             )
+    if message.algo_params:
+        _not_negative("algo_params.kappa_t", message.algo_params.kappa_t, who)
     reason = message.reject_reason
     if reason is not None and not 0 <= reason <= 255:
         raise Refused(

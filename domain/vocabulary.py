@@ -201,6 +201,14 @@ class Schedule(IntEnum):
     CUSTOM = 6
 
 
+URGENCY_KAPPA_T = {
+    text: kappa_t
+    for name, kappa_t in (("LOW", 1.0), ("MEDIUM", 3.0), ("HIGH", 6.0))
+    for text in (name, name.lower(), name.capitalize())
+}
+"""How strongly an implementation-shortfall schedule is front-loaded, by urgency: κ·T."""
+
+
 class RejectReason(IntEnum):
     """FIX 103, OrdRejReason; the values are FIX's own plus one."""
 

@@ -20,6 +20,7 @@ from domain.vocabulary import (
     ORDER_EVENT_TYPES,
     ROUTE_EVENT_TYPES,
     SIDES,
+    URGENCY_KAPPA_T,
     AssetClass,
     EventKind,
     Liquidity,
@@ -279,6 +280,10 @@ class RowBuilder:
                 found["end_ts"] = _time("algo_params.end", params.end)
             if params.participation is not None:
                 found["participation"] = params.participation
+            if params.kappa_t is not None:
+                found["kappa_t"] = params.kappa_t
+            elif params.urgency in URGENCY_KAPPA_T:
+                found["kappa_t"] = URGENCY_KAPPA_T[params.urgency]
         return found
 
     def _not_ahead(self, ts_event: int, published: int) -> int:

@@ -30,8 +30,10 @@ STAMP = np.dtype(
         ("mid_m60s", "f8"),  # mid at the last whole second at or before the instant less 60 s
         ("mid_m30s", "f8"),
         ("mid_m5s", "f8"),
+        ("day_vol", "f8"),  # eligible volume of the session through the instant, NaN unknown
         ("stamp_flags", "u4"),  # bits of MarketFlag
-        ("own_print", "u4"),  # 1: the print of this fill was on the tape by then
+        ("own_print", "u2"),  # 1: the print of this fill was on the tape by then
+        ("calendar", "u2"),  # calendar_code of the symbol's sessions, 0: always trading
     ]
 )
 """The market an instant met."""
@@ -52,6 +54,9 @@ HORIZON = np.dtype(
     ]
 )
 """The mid some time after a fill."""
+
+HALT = np.dtype([("symbol", "u8"), ("ts", "i8"), ("halted", "i8")])
+"""From when a symbol was halted, or, with 0, traded again."""
 
 
 class Piece:
@@ -87,6 +92,7 @@ _dtypes: dict[str, np.dtype] = {}
 
 NO_STAMPED = np.empty(0, STAMPED)
 NO_HORIZONS = np.empty(0, HORIZON)
+NO_HALTS = np.empty(0, HALT)
 
 
 @dataclass(slots=True)
@@ -98,6 +104,8 @@ class Arrivals:
     """(input, watermark, ended) of every input that spoke, after its rows."""
     batches: list[Batch]
     """Those with rows or records for this group, in the order in which they came."""
+    spoken: list[tuple[int, np.ndarray]] = field(default_factory=list[tuple[int, np.ndarray]])
+    """(market input, what `feed.spoken` says of its rows), of every symbol together."""
 
 
 @dataclass(slots=True)
@@ -122,6 +130,8 @@ class Stamped(Piece):
     """Events that wait for the market, stamped with the newest quote."""
     bars: np.ndarray = field(default_factory=lambda: np.empty(0, BAR))
     """Final bars of symbols that are traded."""
+    halts: np.ndarray = field(default_factory=lambda: NO_HALTS)
+    """Halts of the group's symbols, and their ends, in stored order."""
 
 
 @dataclass(slots=True)
@@ -137,3 +147,5 @@ class OrderPiece(Piece):
     names: dict[int, str]
     references: list[tuple[int, bytes]]
     group: int = -1
+    halts: np.ndarray = field(default_factory=lambda: NO_HALTS)
+    """Of every symbol: an order may be of any."""

@@ -9,8 +9,9 @@ from domain.columns import DETAIL, DETAIL_NAMES, HAS_DETAIL
 from domain.keys import GROUP_KEYS
 from domain.vocabulary import Topic
 from operators.arrays import distinct_keys, joined
+from operators.feed import spoken
 from operators.kernel import Table, kernel
-from operators.pieces import HORIZON, STAMPED, Arrivals, OrderPiece, Stamped
+from operators.pieces import HALT, HORIZON, STAMPED, Arrivals, OrderPiece, Stamped
 
 _EVENT_NAMES = ("order", "root", "parent", "symbol", "venue", "exec", "exec_ref")
 
@@ -66,6 +67,7 @@ def split_batches(
     `fed` is what `groups_fed` says.
     """
     progress = [(batch.source, batch.watermark, batch.ended) for batch in batches]
+    heard = [(batch.source, spoken(batch.market)) for batch in batches if len(batch.market)]
     parts: dict[int, list[Batch]] = {
         g: [] for source in {batch.source for batch in batches} for g in fed[source]
     }
@@ -76,7 +78,7 @@ def split_batches(
         if len(batch.market) or len(batch.events) or batch.references:
             _deal(batch, fed[batch.source], groups, parts)
         before[batch.source] = batch.watermark
-    return [(GROUP_KEYS[g], Arrivals(g, progress, parts[g])) for g in sorted(parts)]
+    return [(GROUP_KEYS[g], Arrivals(g, progress, parts[g], heard)) for g in sorted(parts)]
 
 
 def _deal(batch: Batch, fed: range, groups: int, parts: dict[int, list[Batch]]) -> None:
@@ -123,6 +125,7 @@ def route_to_orders(
     details, detail_start = _dealt([p.details for p in stamped], DETAIL, groups)
     tables = {id(table): table for piece in stamped for table in piece.names}
     references = [record for piece in stamped for record in piece.references]
+    halts = joined((p.halts for p in stamped), HALT)
     out: list[tuple[str, OrderPiece]] = []
     for g in range(groups):
         piece = OrderPiece(
@@ -134,6 +137,7 @@ def route_to_orders(
             {},
             references,
             g,
+            halts,
         )
         if tables:
             piece.names = _names_in(piece, tables.values())

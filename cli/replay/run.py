@@ -142,7 +142,10 @@ def replay(
             source,
             source.inputs,
             MarketSettings(
-                source.inputs, mark_interval_ns=marks_ns, default_calendar=_calendar(options)
+                source.inputs,
+                mark_interval_ns=marks_ns,
+                default_calendar=_calendar(options),
+                watches_feed=False,
             ),
             OrderSettings(
                 mark_interval_ns=marks_ns, mark_row_interval_ns=rows_ns, references=references

@@ -51,6 +51,7 @@ def live_marks(
     ticks: Table,
     seconds: Table,
     intervals: Table,
+    feed: Table,
     tracked: Table,
     tracked_table: Table,
 ) -> Any:
@@ -74,7 +75,9 @@ def live_marks(
             continue
         write_mark(out[count], order, t)
         out[count].flags = SHOWS_ONLY
-        stamp(out[count], symbol, ticks[order.symbol], seconds[order.symbol], intervals, t, -1)
+        stamp(
+            out[count], symbol, ticks[order.symbol], seconds[order.symbol], intervals, feed, t, -1
+        )
         out[count].own_print = 0
         count += 1
     return count
@@ -99,14 +102,14 @@ class LiveOrders:
         elif told.type in {"monitoring_started", "monitoring_stopped"}:
             self.marked.pop(key, None)
 
-    def marks(self, until: int, state: MarketState) -> np.ndarray:
+    def marks(self, until: int, state: MarketState, feed: np.ndarray) -> np.ndarray:
         """What `live_marks` writes for every watched order; forgets those gone for a day."""
         keys = np.fromiter(self.marked, np.uint64, len(self.marked))
         marked = np.fromiter(self.marked.values(), np.int64, len(self.marked))
         out = np.zeros(len(keys), STAMPED)
         count = live_marks(
             until, self.interval_ns, keys, marked, out, state.symbols, state.ticks,
-            state.seconds, state.intervals, state.tracked, state.tracked_table,
+            state.seconds, state.intervals, feed, state.tracked, state.tracked_table,
         )  # fmt: skip
         self.marked = {
             key: last

@@ -7,7 +7,7 @@ and own prints follow when every input is past them.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,7 +20,9 @@ from domain.batch import NO_EVENTS, Batch, Input
 from domain.columns import DETAIL, EVENT, MARKET
 from domain.instants import END_OF_TIME, NO_TIME, SECOND
 from domain.keys import key_of
+from domain.vocabulary import AssetClass, MarketKind
 from operators.arrays import joined
+from operators.feed import Feed
 from operators.increments import OpenIncrements, StateStore
 from operators.lookup import find
 from operators.market import release, tape
@@ -29,11 +31,13 @@ from operators.market.live import LiveOrders
 from operators.market.progress import Progress
 from operators.market.sessions import Sessions
 from operators.market.state import LATER_HORIZONS, MarketState
-from operators.pieces import HORIZON, NO_STAMPED, STAMPED, Arrivals, Stamped
+from operators.pieces import HALT, HORIZON, NO_STAMPED, STAMPED, Arrivals, Stamped
 
 _EVENT_BYTES = EVENT.itemsize
 _LONG_AGO = NO_TIME // 2
 _MARKS_AT_ONCE = 64
+_QUOTE_AGE_NS = 900 * SECOND
+_STOPS = np.uint8(MarketKind.HALTED | MarketKind.RESUMED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,12 @@ class MarketSettings:
     calendars: Mapping[str, str] | None = None
     """Calendar of each symbol."""
     horizons: tuple[tuple[int, int], ...] = LATER_HORIZONS
+    watches_feed: bool = True
+    """Whether silence of the market input is a fault of its feed; in a whole file it is not."""
+    quote_age_limits_ns: Mapping[AssetClass, int] = field(
+        default_factory=lambda: {AssetClass.FX: 60 * SECOND}
+    )
+    """Age from which a quote is stale; a quarter of an hour where a class is not among them."""
     bars: bool = False
     """Whether to cut bars of a second of the symbols that are traded."""
     increments: OpenIncrements | None = None
@@ -61,6 +71,7 @@ class _Told(msgspec.Struct):
 
     symbol: str | None = None
     calendar: str | None = None
+    asset_class: str | None = None
 
 
 class MarketLogic(StatefulBatchLogic[Arrivals, Stamped, Any]):
@@ -83,13 +94,18 @@ class MarketLogic(StatefulBatchLogic[Arrivals, Stamped, Any]):
         """Market rows that came before any word from the reference inputs."""
         self.live = LiveOrders(settings.mark_interval_ns)
         self.bars = Bars(settings.forget_idle_ns)
+        self.feed = Feed(watched=settings.watches_feed)
+        self._classes: dict[int, AssetClass] = {}
+        """Asset class of each symbol whose reference record says it."""
         self._waiting_since: int | None = None
         self._shown: dict[int, int] = {}
         self._marks = np.zeros(_MARKS_AT_ONCE, STAMPED)
         """Room for marks; the fields that no mark has stay zero."""
         if resume is not None:
             (self.group, watermarks, ends, packed, self.sessions.calendar_of, early,
-             self.names, marked, bars) = resume  # fmt: skip
+             self.names, marked, bars, feed, classes) = resume  # fmt: skip
+            self.feed = Feed(watched=settings.watches_feed, table=feed)
+            self._classes = {key: AssetClass(number) for key, number in classes.items()}
             self.progress = Progress(settings.inputs, self.group, watermarks, ends)
             self.live = LiveOrders(settings.mark_interval_ns, marked)
             self.bars = Bars(settings.forget_idle_ns, bars)
@@ -109,7 +125,8 @@ class MarketLogic(StatefulBatchLogic[Arrivals, Stamped, Any]):
             self.group, dict(self.progress.watermarks), dict(self.progress.ends),
             self.state.pack(self._store, f"market-{self.group}"),
             dict(self.sessions.calendar_of), early, list(self.names), dict(self.live.marked),
-            self.bars.snapshot(),
+            self.bars.snapshot(), self.feed.table.tobytes(),
+            {key: int(kind) for key, kind in self._classes.items()},
         )  # fmt: skip
 
     def _note_progress(self, source: int, watermark: int, ended: bool) -> None:
@@ -125,6 +142,9 @@ class MarketLogic(StatefulBatchLogic[Arrivals, Stamped, Any]):
             self.progress = Progress(self.settings.inputs, self.group)
         out = Stamped(self.group)
         for arrived in values:
+            for source, news in arrived.spoken:
+                if source in self.progress.market:
+                    self.feed.take(news)
             if not self._knows_calendars:
                 self._take_early(arrived, out)
                 continue
@@ -159,7 +179,7 @@ class MarketLogic(StatefulBatchLogic[Arrivals, Stamped, Any]):
                 out.references.extend(records)
         self._note_progress(batch.source, batch.watermark, batch.ended)
         if len(batch.market):
-            self._fold_market(batch.market)
+            self._fold_market(batch.market, out)
         if len(batch.events):
             self._hold(batch.source, batch.events)
             if len(batch.details):
@@ -171,10 +191,15 @@ class MarketLogic(StatefulBatchLogic[Arrivals, Stamped, Any]):
     def _learn_calendars(self, records: list[bytes]) -> None:
         for raw in records:
             told = msgspec.json.decode(raw, type=_Told)
-            if told.symbol and told.calendar and self.sessions.learn(told.symbol, told.calendar):
-                row = int(find(self.state.symbol_table, np.uint64(key_of(told.symbol))))
-                if row >= 0:
-                    self._open_sessions(row)
+            if not told.symbol:
+                continue
+            if told.asset_class and told.asset_class in AssetClass.__members__:
+                self._classes[key_of(told.symbol)] = AssetClass[told.asset_class]
+            if told.calendar:
+                self.sessions.learn(told.symbol, told.calendar)
+            row = int(find(self.state.symbol_table, np.uint64(key_of(told.symbol))))
+            if row >= 0:
+                self._open_sessions(row)
 
     def on_notify(self) -> tuple[Iterable[Stamped], bool]:
         """Show what has waited too long, stamped with the newest quote."""
@@ -192,9 +217,12 @@ class MarketLogic(StatefulBatchLogic[Arrivals, Stamped, Any]):
 
     # Market rows
 
-    def _fold_market(self, rows: np.ndarray) -> None:
+    def _fold_market(self, rows: np.ndarray, out: Stamped) -> None:
         state = self.state
         self._meet_symbols(rows)
+        stops = rows["kind"] & _STOPS
+        if stops.any():
+            out.halts = joined((out.halts, _halts_of(rows[stops != 0])), HALT)
         keep_from = self._released - self.settings.allowed_lateness_ns
         if self.settings.bars:
             keep_from = self.bars.keep_from(keep_from)
@@ -202,7 +230,7 @@ class MarketLogic(StatefulBatchLogic[Arrivals, Stamped, Any]):
         while True:
             reason, at = tape.fold_market(
                 rows, at, state.symbol_table, state.symbols, state.ticks, state.prices,
-                state.prints, state.seconds, state.intervals, keep_from,
+                state.prints, state.seconds, state.intervals, keep_from, int(self.feed.table[0, 0]),
             )  # fmt: skip
             if reason == tape.DONE:
                 return
@@ -228,6 +256,11 @@ class MarketLogic(StatefulBatchLogic[Arrivals, Stamped, Any]):
         state.intervals = self.sessions.intervals
         state.symbols[row]["first_interval"] = first
         state.symbols[row]["last_interval"] = last
+        key = int(state.symbols[row]["key"])
+        state.symbols[row]["calendar"] = self.sessions.code_of(key)
+        state.symbols[row]["quote_limit"] = self.settings.quote_age_limits_ns.get(
+            self._classes.get(key, AssetClass.UNKNOWN), _QUOTE_AGE_NS
+        )
 
     # Order events
 
@@ -254,11 +287,12 @@ class MarketLogic(StatefulBatchLogic[Arrivals, Stamped, Any]):
         if until > NO_TIME:
             self._mark(until, pieces)
             if self.live.marked:
-                pieces.append(self.live.marks(until, self.state))
+                pieces.append(self.live.marks(until, self.state, self.feed.table))
             if self.settings.bars:
                 self._cut_bars(until, out)
             self._follow(until, out, pieces)
         out.events = joined(pieces, STAMPED)
+        self.feed.forget(self._released - self.settings.allowed_lateness_ns)
 
     def _cut_bars(self, until: int, out: Stamped) -> None:
         # The end of the input is the end of its last second.
@@ -328,7 +362,7 @@ class MarketLogic(StatefulBatchLogic[Arrivals, Stamped, Any]):
         while True:
             at, count, state.n_tracked, state.followed_end = release.stamp_events(
                 rows, at, self._marks, 0, state.symbol_table, state.symbols, state.ticks,
-                state.prints, state.seconds, state.intervals, state.tracked,
+                state.prints, state.seconds, state.intervals, self.feed.table, state.tracked,
                 state.tracked_table, state.n_tracked, state.followed, state.followed_end,
                 settings.mark_interval_ns, settings.allowed_lateness_ns, self.bars.spans,
                 self.bars.used,
@@ -351,7 +385,8 @@ class MarketLogic(StatefulBatchLogic[Arrivals, Stamped, Any]):
         while True:
             row, count = release.mark_open_orders(
                 until, row, self._marks, state.symbols, state.ticks, state.seconds,
-                state.intervals, state.tracked, state.n_tracked, settings.mark_interval_ns,
+                state.intervals, self.feed.table, state.tracked, state.n_tracked,
+                settings.mark_interval_ns,
             )  # fmt: skip
             if count:
                 pieces.append(self._marks[:count].copy())
@@ -406,9 +441,16 @@ class MarketLogic(StatefulBatchLogic[Arrivals, Stamped, Any]):
         out = joined(pieces, STAMPED)
         release.stamp_newest(
             out, state.symbol_table, state.symbols, state.ticks, state.seconds, state.intervals,
-            self.settings.allowed_lateness_ns,
+            self.feed.table, self.settings.allowed_lateness_ns,
         )  # fmt: skip
         return out
+
+
+def _halts_of(rows: np.ndarray) -> np.ndarray:
+    out = np.empty(len(rows), HALT)
+    out["symbol"], out["ts"] = rows["symbol"], rows["t_eff"]
+    out["halted"] = (rows["kind"] & MarketKind.RESUMED) == 0
+    return out
 
 
 def _with_stamps(events: np.ndarray) -> np.ndarray:

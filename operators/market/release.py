@@ -109,6 +109,7 @@ def emit_marks(
     ticks: Table,
     seconds: Table,
     intervals: Table,
+    feed: Table,
     interval_ns: int,
 ) -> Any:
     """Write the order's marks before `until`; returns the new count.
@@ -127,7 +128,7 @@ def emit_marks(
             return -1
         row = out[count]
         write_mark(row, order, t)
-        stamp(row, symbol, ticks[order.symbol], seconds[order.symbol], intervals, t, -1)
+        stamp(row, symbol, ticks[order.symbol], seconds[order.symbol], intervals, feed, t, -1)
         row.own_print = 0
         count += 1
         order.next_mark = t + interval_ns
@@ -218,13 +219,19 @@ def met_at(event: Row, lateness_ns: int) -> int:
 
 @kernel
 def _stamp_event(
-    event: Row, symbol: Row, ticks: Table, seconds: Table, intervals: Table, lateness_ns: int
+    event: Row,
+    symbol: Row,
+    ticks: Table,
+    seconds: Table,
+    intervals: Table,
+    feed: Table,
+    lateness_ns: int,
 ) -> None:
     t = met_at(event, lateness_ns)
     if t == event.ts_event:
-        stamp(event, symbol, ticks, seconds, intervals, t, event.market_seq)
+        stamp(event, symbol, ticks, seconds, intervals, feed, t, event.market_seq)
     else:
-        stamp(event, symbol, ticks, seconds, intervals, t, -1)
+        stamp(event, symbol, ticks, seconds, intervals, feed, t, -1)
         event.stamp_flags |= _LATE
 
 
@@ -240,6 +247,7 @@ def stamp_events(
     prints: Table,
     seconds: Table,
     intervals: Table,
+    feed: Table,
     tracked: Table,
     tracked_table: Table,
     n_tracked: int,
@@ -268,12 +276,12 @@ def stamp_events(
             if known >= 0:
                 marked = emit_marks(
                     tracked[known], event.t_eff, out, count,
-                    symbols, ticks, seconds, intervals, interval_ns,
+                    symbols, ticks, seconds, intervals, feed, interval_ns,
                 )  # fmt: skip
                 if marked < 0:
                     return i, count, n_tracked, followed_end
                 count = marked
-        _stamp_event(event, symbol, ticks[slot], seconds[slot], intervals, lateness_ns)
+        _stamp_event(event, symbol, ticks[slot], seconds[slot], intervals, feed, lateness_ns)
         event.own_print = 0
         if is_route:
             continue
@@ -349,6 +357,7 @@ def mark_open_orders(
     ticks: Table,
     seconds: Table,
     intervals: Table,
+    feed: Table,
     tracked: Table,
     n_tracked: int,
     interval_ns: int,
@@ -360,7 +369,7 @@ def mark_open_orders(
     count = 0
     for i in range(begin, n_tracked):
         marked = emit_marks(
-            tracked[i], until, out, count, symbols, ticks, seconds, intervals, interval_ns
+            tracked[i], until, out, count, symbols, ticks, seconds, intervals, feed, interval_ns
         )
         if marked < 0:
             return i, count
@@ -525,6 +534,7 @@ def stamp_newest(
     ticks: Table,
     seconds: Table,
     intervals: Table,
+    feed: Table,
     lateness_ns: int,
 ) -> None:
     """Stamp waiting events with the newest quote there is, for a provisional answer."""
@@ -532,5 +542,5 @@ def stamp_newest(
         event = rows[i]
         slot = find(symbol_table, event.symbol)
         symbol = symbols[slot]
-        _stamp_event(event, symbol, ticks[slot], seconds[slot], intervals, lateness_ns)
+        _stamp_event(event, symbol, ticks[slot], seconds[slot], intervals, feed, lateness_ns)
         event.own_print = 0

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from domain.calendar_table import calendar_code
 from domain.calendars import trading_table
 from domain.instants import END_OF_TIME, NO_TIME, SECOND
 from domain.keys import key_of
@@ -46,6 +47,11 @@ class Sessions:
         self._ranges = {}
         self.intervals = np.empty((0, 4), np.int64)
         return True
+
+    def code_of(self, symbol: int) -> int:
+        """Number of a symbol's calendar, 0 where it always trades."""
+        calendar = self.calendar_of.get(symbol, self.default)
+        return 0 if calendar is None else calendar_code(calendar)
 
     def interval_range(self, symbol: int) -> tuple[int, int]:
         """First and last + 1 row of `intervals` of a symbol; equal where it always trades."""

@@ -36,6 +36,11 @@ SYMBOL = np.dtype(
         ("first_interval", "i4"),  # intervals[first:last] are the symbol's trading sessions
         ("last_interval", "i4"),
         ("second", "i8"),  # newest whole second in the ring of mids
+        ("quote_limit", "i8"),  # ns after which its quote is stale
+        ("day", "i8"),  # when the session of the newest row began
+        ("day_from", "f8"),  # `vol` when it began; NaN where that was not seen
+        ("calendar", "u2"),  # calendar_code of its sessions, 0 where it always trades
+        ("reserved_2", "u1", (6,)),
     ]
 )
 
@@ -51,6 +56,7 @@ TICK = np.dtype(
         ("mid_s", "f8"),
         ("open_s", "f8"),
         ("open_px", "f8"),
+        ("day_from", "f8"),
         ("halted", "u1"),
         ("open_is_print", "u1"),
         ("reserved", "u1", (6,)),
@@ -118,7 +124,7 @@ LATER_HORIZONS = tuple((i, h) for i, h in enumerate(HORIZONS.values()) if h > 0)
 OWN_PRINT_WINDOW_NS = 2_000_000_000
 """How far apart our fill and its print on the tape may lie."""
 
-VERSION = 2
+VERSION = 3
 _BY_SYMBOL = ("symbols", "ticks", "prices", "prints", "seconds")
 
 
@@ -170,7 +176,8 @@ class MarketState:
         symbol = self.symbols[row]
         symbol["key"] = key
         symbol["last_ts"] = symbol["quote_ts"] = symbol["second"] = NO_TIME
-        symbol["session"] = NO_TIME
+        symbol["session"] = symbol["day"] = NO_TIME
+        symbol["day_from"] = np.nan
         symbol["seq"] = -1
         symbol["bid"] = symbol["ask"] = symbol["open_px"] = np.nan
         put(self.symbol_table, np.uint64(key), row)

@@ -7,6 +7,7 @@ import numpy as np
 from domain.instants import NO_TIME
 from domain.rows import MarketFlag
 from domain.vocabulary import MarketKind, TradeFlag
+from operators.feed import SILENCE_NS, silent_since
 from operators.kernel import Row, Table, kernel
 from operators.lookup import find
 
@@ -22,6 +23,7 @@ _KEPT = 128
 _PRE_OPEN = MarketFlag.PRE_OPEN
 _HALT_FLAG = MarketFlag.HALTED
 _CLOSED = MarketFlag.CLOSED
+_STALE = MarketFlag.STALE
 _LATE = MarketFlag.LATE
 _OPEN_IS_PRINT = MarketFlag.OPEN_IS_PRINT
 
@@ -72,6 +74,14 @@ def interval_at(intervals: Table, first: int, last: int, t: int) -> Any:
         else:
             hi = middle
     return lo - 1
+
+
+@kernel
+def session_open(intervals: Table, first: int, k: int) -> Any:
+    """When the session of interval k began: before its break, where it has one."""
+    while k > first and intervals[k, 2] > 0:
+        k -= 1
+    return intervals[k, 0]
 
 
 @kernel
@@ -141,8 +151,11 @@ def _make_print_room(symbols: Table, prints: Table, row: int, keep_from: int) ->
 
 
 @kernel
-def _elapse(symbol: Row, intervals: Table, t: int) -> None:
-    """Carry the symbol's integrals to t with the quote that held until then."""
+def _elapse(symbol: Row, intervals: Table, t: int, since: int) -> None:
+    """Carry the symbol's integrals to t with the quote that held until then.
+
+    `since` is when its feed began: of a session that was open by then not all is known.
+    """
     if symbol.last_ts != _NO_TIME and t > symbol.last_ts and symbol.halted == 0:
         mid = valid_mid(symbol.bid, symbol.ask)
         if mid == mid:
@@ -157,6 +170,10 @@ def _elapse(symbol: Row, intervals: Table, t: int) -> None:
         symbol.session = session
         symbol.open_px = np.nan
         symbol.open_is_print = 0
+        day = session_open(intervals, symbol.first_interval, k) if session != _NO_TIME else session
+        if day != symbol.day:
+            symbol.day = day
+            symbol.day_from = symbol.vol if _NO_TIME < since < day else np.nan
     symbol.last_ts = t
 
 
@@ -198,10 +215,12 @@ def fold_market(
     seconds: Table,
     intervals: Table,
     keep_from: int,
+    since: int,
 ) -> tuple[Any, ...]:
     """Fold market rows from index `begin` on; every symbol must have a row.
 
-    `prices` has a column for each of `ticks`, or none where nobody needs them.
+    `prices` has a column for each of `ticks`, or none where nobody needs them; `since` is when
+    the feed began.
 
     Returns (reason, index): DONE and the number of rows, or what must be widened before
     going on at the index.
@@ -216,7 +235,7 @@ def fold_market(
         own = is_print and row.flags & _ELIGIBLE != 0 and (row.venue != 0 or row.exec != 0)
         if own and not _make_print_room(symbols, prints, slot, keep_from - 4 * _SECOND):
             return WIDEN_PRINTS, i
-        _elapse(symbol, intervals, row.t_eff)
+        _elapse(symbol, intervals, row.t_eff, since)
         if row.kind & _QUOTE and row.ts_event >= symbol.quote_ts:
             symbol.bid = row.bid
             symbol.ask = row.ask
@@ -243,6 +262,7 @@ def fold_market(
         tick.mid_s = symbol.mid_s
         tick.open_s = symbol.open_s
         tick.open_px = symbol.open_px
+        tick.day_from = symbol.day_from
         tick.halted = symbol.halted
         tick.open_is_print = symbol.open_is_print
         if own:
@@ -303,6 +323,7 @@ def stamp(
     ticks: Table,
     seconds: Table,
     intervals: Table,
+    feed: Table,
     t: int,
     seq: int,
 ) -> None:
@@ -353,13 +374,29 @@ def stamp(
         if ticks[j].open_is_print:
             out.stamp_flags |= _OPEN_IS_PRINT
     out.session_x = np.nan
+    out.day_vol = np.nan
+    out.calendar = symbol.calendar
+    spoke = silent_since(feed, t)
+    trades = True
     if symbol.first_interval != symbol.last_interval:
         k = interval_at(intervals, symbol.first_interval, symbol.last_interval, t)
         if k < symbol.first_interval or t >= intervals[k, 1]:
             out.stamp_flags |= _CLOSED | _PRE_OPEN
+            trades = False
+        else:
+            spoke = max(spoke, intervals[k, 0])
+        if k >= symbol.first_interval:
+            day = session_open(intervals, symbol.first_interval, k)
+            if j >= symbol.start and ticks[j].ts >= day:
+                out.day_vol = ticks[j].vol - ticks[j].day_from
+            elif _NO_TIME < feed[0, 0] < day:
+                out.day_vol = 0.0
         if k >= symbol.first_interval:
             passed = intervals[k, 2] + min(t, intervals[k, 1]) - intervals[k, 0]
             out.session_x = passed / intervals[k, 3]
+    too_old = out.quote_ts != _NO_TIME and t - out.quote_ts > symbol.quote_limit
+    if trades and (t - spoke > SILENCE_NS or too_old):
+        out.stamp_flags |= _STALE
     out.mid_m60s = mid_at_second(symbol, ticks, seconds, t - 60 * _SECOND)
     out.mid_m30s = mid_at_second(symbol, ticks, seconds, t - 30 * _SECOND)
     out.mid_m5s = mid_at_second(symbol, ticks, seconds, t - 5 * _SECOND)

@@ -9,6 +9,7 @@ from domain.instants import NO_TIME
 from domain.reference import REFERENCE
 from metrics.curves import curve_at, multiplier_at, sigma_bps_per_sqrt_s
 from operators.kernel import Row, Table, kernel
+from operators.orders.hours import session_place
 
 _curve_at = curve_at.kernel
 _multiplier_at = multiplier_at.kernel
@@ -37,21 +38,18 @@ def reference_row(references: Table, symbol: Row) -> Any:
 
 
 @kernel
-def curve_share(ref: Row, now: int, now_x: float, start: int, end: int) -> Any:
-    """Share of the volume usual in [start, end] that falls before now, by the day's curve.
+def usual_between(ref: Row, hours: Table, first: int, last: int, start: int, end: int) -> Any:
+    """Usual volume of (start, end], in whole sessions' volumes, by the day's curve.
 
-    `now_x` is the share of the session's trading time that has passed now.
+    NaN without a curve; `hours[first:last]` are those of the symbol's calendar.
     """
     slots = ref.volume_slots
-    if slots <= 0 or not ref.session_s > 0.0 or now_x != now_x:
+    if slots <= 0:
         return np.nan
-    per_ns = 1e-9 / ref.session_s
-    first = _curve_at(ref.volume_curve, slots, now_x + (start - now) * per_ns)
-    last = _curve_at(ref.volume_curve, slots, now_x + (end - now) * per_ns)
-    if not last > first:
-        return np.nan
-    passed = (_curve_at(ref.volume_curve, slots, now_x) - first) / (last - first)
-    return min(max(passed, 0.0), 1.0)
+    before, at_start = session_place(hours, first, last, start)
+    through, at_end = session_place(hours, first, last, end)
+    share = _curve_at(ref.volume_curve, slots, at_end)
+    return through - before + share - _curve_at(ref.volume_curve, slots, at_start)
 
 
 @kernel

@@ -122,6 +122,7 @@ def _link_order(
     order.last = _at(kept, order.last)
     order.first_fill = _at(kept, order.first_fill)
     order.last_fill = _at(kept, order.last_fill)
+    order.base = _at(kept, order.base)
     order.first_ref = _at(refs, order.first_ref)
     order.last_ref = _at(refs, order.last_ref)
     order.venues = _at(venues, order.venues)

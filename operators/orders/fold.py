@@ -110,6 +110,8 @@ def reset_own(order: Row) -> None:
     order.ack_ms_sum = 0.0
     order.acks = 0
     order.final_mid = np.nan
+    order.base = -1
+    order.window = 0
     order.arrival_bid = np.nan
     order.arrival_ask = np.nan
     order.flags = 0
@@ -138,6 +140,7 @@ def _accept(order: Row, event: Row) -> None:
     order.arrival_mid_s = event.mid_s
     order.arrival_open_s = event.open_s
     order.arrival_flags = event.stamp_flags
+    order.window = event.window
     if event.qty == event.qty:
         order.order_qty = event.qty
     order.limit_px = event.px
@@ -146,11 +149,41 @@ def _accept(order: Row, event: Row) -> None:
 
 
 @kernel
-def _replace(order: Row, event: Row, filled: float) -> None:
+def _half(t: int) -> Any:
+    """15 bits that tell a time from others, 0 for none."""
+    if t == NO_TIME:
+        return np.int64(0)
+    mixed = (np.uint64(t) ^ (np.uint64(t) >> np.uint64(29))) * np.uint64(0x9E3779B97F4A7C15)
+    return max(np.int64(mixed >> np.uint64(49)), np.int64(1))
+
+
+@kernel
+def window_digest(start: int, end: int) -> Any:
+    """A number that is another where a start or an end is; parts that are not told are 0."""
+    return _half(start) << 15 | _half(end)
+
+
+@kernel
+def _restart_schedule(order: Row, event: Row, at: int) -> None:
+    """Start the schedule anew from an amendment that changes the quantity or the times."""
+    told = order.order_qty == order.order_qty and event.qty == event.qty
+    restarts = told and event.qty != order.order_qty
+    for mask in (0x7FFF << 15, 0x7FFF):
+        part = event.window & mask
+        if part != 0 and part != order.window & mask:
+            order.window = (order.window & ~mask) | part
+            restarts = True
+    if restarts:
+        order.base = at
+
+
+@kernel
+def _replace(order: Row, event: Row, filled: float, at: int) -> None:
     if is_closed(order.life) and order.life != _S_FILLED:
         order.flags |= _VIOLATION
         return
     order.pending = 0
+    _restart_schedule(order, event, at)
     if event.px == event.px:
         order.limit_px = event.px
     if event.qty == event.qty:
@@ -165,8 +198,8 @@ def _replace(order: Row, event: Row, filled: float) -> None:
 
 
 @kernel
-def _fold_life(order: Row, event: Row, filled: float) -> None:
-    """An event that is neither an execution nor of a route."""
+def _fold_life(order: Row, event: Row, filled: float, at: int) -> None:
+    """An event, of row `at`, that is neither an execution nor of a route."""
     kind = event.kind
     if kind == _ACCEPTED:
         _accept(order, event)
@@ -176,7 +209,7 @@ def _fold_life(order: Row, event: Row, filled: float) -> None:
         else:
             order.pending = _S_PENDING_CANCEL if kind == _WANTS_CANCEL else _S_PENDING_REPLACE
     elif kind == _REPLACED:
-        _replace(order, event, filled)
+        _replace(order, event, filled, at)
     elif kind == _CANCEL_REJECTED:
         order.pending = 0
     elif kind == _CANCELLED or kind == _REJECTED or kind == _EXPIRED:
@@ -363,7 +396,7 @@ def fold_one(tables: Tables, slot: int, at: int, terms: Table) -> None:
             order.removed_qty += event.eff_qty if event.status else 0.0
         _note_report(order, event, tables.sums[slot, QTY, 0], tables.sums[slot, NOTIONAL, 0])
     else:
-        _fold_life(order, event, tables.sums[slot, QTY, 0])
+        _fold_life(order, event, tables.sums[slot, QTY, 0], at)
     if not order.accepted:
         order.flags |= _NEVER_ACCEPTED
     else:

@@ -27,6 +27,7 @@ from operators.increments import OpenIncrements
 from operators.orders.curves import reference_table
 from operators.orders.evict import close_gaps, stale_families
 from operators.orders.fold import index_tables
+from operators.orders.hours import TradingHours, recent_halts, with_halts
 from operators.orders.layout import HORIZON_SUMS, HORIZONS_KEPT, blank_orders
 from operators.orders.numbering import write_unshown
 from operators.orders.process import MOST_ROWS, list_taken, process
@@ -94,6 +95,7 @@ class OrderGroup:
         self.details = np.empty(0, DETAIL)
         """Of events that are not folded yet, by input and position."""
         self.book = ReferenceBook(settings.references)
+        self._hours = TradingHours()
         self._references = reference_table(np.empty(0, REFERENCE))
         self._references_from = self._references_until = NO_TIME
         self._evicted_before = NO_TIME // 2
@@ -122,6 +124,18 @@ class OrderGroup:
         if len(told):
             self.details = self.details[~np.isin(place_of(self.details), place_of(told))]
 
+    def learn_halts(self, news: np.ndarray) -> None:
+        """Know of halts, and of their ends."""
+        if len(news):
+            self.tables = self.tables._replace(halts=with_halts(self.tables.halts, news))
+
+    def know_hours(self, codes: np.ndarray, times: np.ndarray) -> None:
+        """Have the trading hours of calendars at hand around these times."""
+        if self._hours.cover(codes, times):
+            self.tables = self.tables._replace(
+                hours=self._hours.hours, calendars=self._hours.calendars
+            )
+
     def _refresh_references(self, now: int) -> None:
         if not self._references_from <= now < self._references_until:
             self._references = reference_table(self.book.table(now))
@@ -141,6 +155,7 @@ class OrderGroup:
         venues: list[Venues] = []
         fills: list[np.ndarray] = []
         settings = self.settings
+        self.know_hours(rows["calendar"], rows["ts_event"])
         holding = np.zeros(max(len(rows), 1), np.uint64)
         at = held = 0
         while at < len(rows):
@@ -257,6 +272,7 @@ class OrderGroup:
         if _EVICT_SHARE * leaving < len(gone) and not overdue:
             return None
         self._evicted_before = before
+        self.tables = self.tables._replace(halts=recent_halts(self.tables.halts, before))
         out: Rows | None = None
         if leaving:
             out = self.records(np.flatnonzero(gone))

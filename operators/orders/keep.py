@@ -102,6 +102,7 @@ def keep(tables: Tables, slot: int, event: Row) -> tuple[Any, ...]:
     at = tables.used[KEPTS]
     row = kept[at]
     row.slot = slot
+    row.window = 0
     row.mids = -1
     row.kind = event.kind
     row.status = 0

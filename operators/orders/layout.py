@@ -93,13 +93,19 @@ ORDER_STATE = np.dtype(
         ("below", "u1"),  # generations of children
         ("unshown", "u1"),  # something changed since the last numbered row
         ("restated", "u1"),  # RESTATED_…: rows that changed what was said before
+        ("kappa_t", "f8"),
+        ("now_day_vol", "f8"),
+        ("base", "i4"),  # own event that amended the order last: its schedule starts anew there
+        ("window", "i4"),  # what `window_digest` says of its start and end as told
+        ("now_calendar", "u2"),  # calendar_code of the symbol's sessions
+        ("reserved", "u1", (6,)),
     ]
 )
 
 KEPT = np.dtype(
     [
         ("slot", "i4"),
-        ("spare", "i4"),
+        ("window", "i4"),  # what `window_digest` says of the times it told
         ("prev", "i4"),
         ("mids", "i4"),  # row of the later mids, fills only
         ("kind", "u1"),
@@ -212,6 +218,7 @@ def _blank_order() -> np.ndarray:
         "venues",
         "parent_slot",
         "agg",
+        "base",
     ):
         out[name] = NOWHERE
     return out

@@ -21,7 +21,7 @@ from operators.orders.group import OrderGroup, OrderSettings, events_of
 from operators.orders.horizons import note_horizons
 from operators.orders.process import WAIT
 from operators.orders.shown import Shown, place_of
-from operators.orders.tables import arrays_of, pack, reserve, unpack
+from operators.orders.tables import ORDERS, arrays_of, pack, reserve, unpack
 from operators.orders.undo import Trial
 from operators.pieces import HORIZON, STAMPED, OrderPiece
 
@@ -67,6 +67,8 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
         group = self.group
         arrays, added = self._store.load(packed[2])
         group.tables = unpack(packed, arrays)
+        orders = group.tables.orders[: int(group.tables.used[ORDERS])]
+        group.know_hours(orders["now_calendar"], orders["now_ts"])
         if added:
             group.names = {}
             for part in added["names"]:
@@ -112,6 +114,7 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
             self._learn_names(piece.names)
             if piece.references:
                 self._take_references(piece.references, hands_on=piece.group == 0)
+            group.learn_halts(piece.halts)
             group.add_details(piece.details)
         events = joined((piece.events for piece in values), STAMPED)
         if len(events):

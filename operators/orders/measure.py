@@ -8,7 +8,7 @@ from domain.instants import NO_TIME
 from domain.reasons import Reason
 from domain.rows import BENCHMARKS, FillStatus, MarketFlag
 from domain.rows import ORDER_METRICS as NAMES
-from domain.vocabulary import EventKind, OrderState, Schedule
+from domain.vocabulary import EventKind, OrderState
 from metrics.benchmarks import far_touch, mid, near_touch, twap, vwap, vwap_ex_own
 from metrics.efficiency import (
     cost_efficiency,
@@ -25,14 +25,14 @@ from metrics.progress import (
     participation_ex_own_rate,
     participation_rate,
 )
-from metrics.schedules import expected_is, expected_pov, expected_twap
 from metrics.shortfall import delay_ccy, opportunity_ccy, trading_ccy
 from metrics.slippage import cost_ccy, slippage_bps
 from metrics.spreads import effective_spread, ratio, ratio_bps
 from operators.kernel import Row, Table, kernel
 from operators.market.tape import valid_mid
 from operators.orders import sums as S
-from operators.orders.curves import curve_share, reference_row, sigma_now, usual_qty
+from operators.orders.curves import reference_row, sigma_now, usual_qty
+from operators.orders.expected import expected_progress
 from operators.orders.fold import is_closed
 from operators.orders.tables import Tables
 
@@ -46,7 +46,6 @@ _CROSSED = int(Reason.CROSSED)
 _LOCKED = int(Reason.LOCKED)
 _PENDING = int(Reason.PENDING)
 _ALL_OWN = int(Reason.ALL_OWN)
-_NO_SCHEDULE = int(Reason.NO_SCHEDULE)
 _TOO_EARLY = int(Reason.TOO_EARLY)
 _NO_DECISION = int(Reason.NO_DECISION)
 _NON_POSITIVE = int(Reason.NON_POSITIVE_BENCHMARK)
@@ -67,16 +66,10 @@ _PARTIAL = int(OrderState.PARTIALLY_FILLED)
 _NEW = int(OrderState.NEW)
 _UNKNOWN = int(OrderState.UNKNOWN)
 _REPLACED = int(OrderState.REPLACED)
-_TWAP = int(Schedule.TWAP)
-_VWAP = int(Schedule.VWAP)
-_POV = int(Schedule.POV)
-_IS = int(Schedule.IS)
 _PRE_OPEN = MarketFlag.PRE_OPEN
 _OPEN_IS_PRINT = MarketFlag.OPEN_IS_PRINT
 _WINDOW_NS = 60_000_000_000
 _WINDOW_S = 60.0
-_KAPPA_T = 3.0
-"""Medium urgency, where the algorithm does not say."""
 
 _mid = mid.kernel
 _near = near_touch.kernel
@@ -91,9 +84,6 @@ _speed = execution_speed.kernel
 _fill_rate = fill_rate.kernel
 _participation = participation_rate.kernel
 _participation_ex = participation_ex_own_rate.kernel
-_expected_twap = expected_twap.kernel
-_expected_pov = expected_pov.kernel
-_expected_is = expected_is.kernel
 _effective = effective_spread.kernel
 _ratio = ratio.kernel
 _ratio_bps = ratio_bps.kernel
@@ -408,33 +398,6 @@ def _measure_shortfall(
 
 
 @kernel
-def _expected_progress(order: Row, ref: Row, own_qty: float) -> tuple[Any, ...]:
-    """(expected progress by the algorithm's schedule, reason).
-
-    As of now, also for an order that ended: one that stalled and was cancelled is behind.
-    """
-    now = order.now_ts
-    vol = order.now_vol - order.arrival_vol if order.accepted else np.nan
-    start = order.start_ts if order.start_ts != NO_TIME else order.arrival_ts
-    end = order.end_ts
-    if order.schedule == _POV:
-        if not order.participation > 0.0 or vol != vol:
-            return np.nan, _NO_SCHEDULE
-        return _expected_pov(order.participation, vol - own_qty, order.order_qty), _ZERO_QTY
-    if order.schedule == 0 or start == NO_TIME or end == NO_TIME or end <= start:
-        return np.nan, _NO_SCHEDULE
-    total = (end - start) * 1e-9
-    passed = min(max((now - start) * 1e-9, 0.0), total)
-    if order.schedule == _TWAP:
-        return _expected_twap(passed, 0.0, total), _NO_SCHEDULE
-    if order.schedule == _IS:
-        return _expected_is(passed, 0.0, total, _KAPPA_T), _NO_SCHEDULE
-    if order.schedule == _VWAP:
-        return curve_share(ref, order.now_ts, order.now_session_x, start, end), _NO_REFERENCE
-    return np.nan, _NO_SCHEDULE
-
-
-@kernel
 def _measure_efficiency(
     m: Table,
     r: Table,
@@ -518,7 +481,7 @@ def measure(tables: Tables, references: Table, slot: int, row: Row) -> None:
     put(m, r, OWN_MATCHED, own_qty, _NO_FILL)
 
     ref = references[reference_row(references, order.symbol)]
-    expected, why = _expected_progress(order, ref, own_qty)
+    expected, why = expected_progress(tables, slot, ref, q, own_qty)
     put(m, r, EXPECTED, expected, why)
     speed = _speed(m[PROGRESS], expected)
     put(m, r, SPEED, speed, why if expected != expected else _TOO_EARLY)

@@ -30,7 +30,9 @@ def see_market(order: Row, row: Row) -> None:
     order.now_open_s = row.open_s
     order.now_open_px = row.open_px
     order.now_session_x = row.session_x
+    order.now_day_vol = row.day_vol
     order.now_flags = row.stamp_flags
+    order.now_calendar = row.calendar
 
 
 @kernel

@@ -11,7 +11,15 @@ from domain.vocabulary import Anomaly, EventKind
 from operators.kernel import Row, Table, kernel
 from operators.lookup import find
 from operators.market.release import next_mark_after
-from operators.orders.fold import add_own_print, adopt, fold_one, is_closed, refold, target_of
+from operators.orders.fold import (
+    add_own_print,
+    adopt,
+    fold_one,
+    is_closed,
+    refold,
+    target_of,
+    window_digest,
+)
 from operators.orders.keep import add_ref, keep, slot_of
 from operators.orders.layout import RESTATED_ONCE
 from operators.orders.measure import filled_qty, measure, state_of
@@ -42,8 +50,10 @@ CLIMBS = 2
 
 
 @kernel
-def apply_detail(tables: Tables, slot: int, ts: int, details: Table, source: int, pos: int) -> None:
-    """Take over what was said once of the order; an older message fills only gaps."""
+def apply_detail(
+    tables: Tables, slot: int, at: int, ts: int, details: Table, source: int, pos: int
+) -> None:
+    """Take over what event `at` says once of the order; an older message fills only gaps."""
     lo = 0
     hi = details.shape[0]
     while lo < hi:
@@ -57,6 +67,7 @@ def apply_detail(tables: Tables, slot: int, ts: int, details: Table, source: int
         return
     d = details[lo]
     order = tables.orders[slot]
+    tables.kept[at].window = window_digest(d.start_ts, d.end_ts)
     newer = ts >= order.detail_ts
     if newer:
         order.detail_ts = ts
@@ -94,6 +105,8 @@ def apply_detail(tables: Tables, slot: int, ts: int, details: Table, source: int
         order.decision_px = d.decision_px
     if d.participation == d.participation and (newer or order.participation != order.participation):
         order.participation = d.participation
+    if d.kappa_t == d.kappa_t and (newer or order.kappa_t != order.kappa_t):
+        order.kappa_t = d.kappa_t
 
 
 @kernel
@@ -147,7 +160,7 @@ def take_event(
         return at, False, TOUCHES if adopted else 0
     _describe(order, event)
     if event.flags & HAS_DETAIL:
-        apply_detail(tables, slot, event.ts_event, details, event.source, event.pos)
+        apply_detail(tables, slot, at, event.ts_event, details, event.source, event.pos)
     count_event(order, event)
     see_market(order, event)
     rewrites = event.kind == _BUSTED or event.kind == _CORRECTED

@@ -9,6 +9,7 @@ from domain.errors import RecoveryError
 from domain.vocabulary import EventKind
 from operators.kernel import Table, kernel
 from operators.lookup import find, new_table, put, rehash, remove
+from operators.orders.hours import CALENDAR, HOURS
 from operators.orders.layout import (
     HORIZONS_KEPT,
     KEPT,
@@ -18,6 +19,7 @@ from operators.orders.layout import (
     blank_orders,
 )
 from operators.orders.sums import N_SUMS
+from operators.pieces import HALT
 
 _FILLED = int(EventKind.ORDER_FILLED)
 _MARK = int(EventKind.MARK)
@@ -27,7 +29,7 @@ ORDERS, KEPTS, MIDS, REFS, VENUES, AGGS, MOST_VENUES = range(7)
 COUNTERS = 7
 
 
-VERSION = 3
+VERSION = 4
 _ARENAS = (
     ("orders", ORDERS), ("sums", ORDERS), ("agg_sums", AGGS), ("kept", KEPTS), ("nexts", KEPTS),
     ("mids", MIDS), ("refs", REFS), ("venues", VENUES), ("venue_qty", VENUES),
@@ -56,6 +58,11 @@ class Tables(NamedTuple):
     venues: Table
     venue_qty: np.ndarray
     """(venues, 2)"""
+    halts: Table
+    """Of every symbol, by symbol and time."""
+    hours: Table
+    """Trading hours, and below which rows are a calendar's: made anew after a restart."""
+    calendars: Table
 
 
 def new_tables() -> Tables:
@@ -73,6 +80,9 @@ def new_tables() -> Tables:
         np.zeros(256, REF),
         np.zeros(128, VENUE),
         np.zeros((128, 2)),
+        np.empty(0, HALT),
+        np.empty(0, HOURS),
+        np.empty(0, CALENDAR),
     )
 
 
@@ -268,8 +278,8 @@ def arrays_of(tables: Tables) -> dict[str, np.ndarray]:
 
 
 def pack(tables: Tables, kept: Any) -> tuple[Any, ...]:
-    """Plain data: version, rows in use, and what a store says of the arrays."""
-    return VERSION, tables.used.tobytes(), kept
+    """Plain data: version, rows in use, what a store says of the arrays, halts."""
+    return VERSION, tables.used.tobytes(), kept, tables.halts.tobytes()
 
 
 def unpack(packed: tuple[Any, ...], arrays: Mapping[str, Any]) -> Tables:
@@ -280,7 +290,8 @@ def unpack(packed: tuple[Any, ...], arrays: Mapping[str, Any]) -> Tables:
             "start anew with an empty recovery_dir"
         )
     used = np.frombuffer(packed[1], np.int64).copy()
-    tables = reserve_rows(new_tables()._replace(used=used), used // 4)
+    halts = np.frombuffer(packed[3], HALT).copy()
+    tables = reserve_rows(new_tables()._replace(used=used, halts=halts), used // 4)
     for name, array in arrays_of(tables).items():
         array[:] = np.frombuffer(arrays[name], array.dtype).reshape(array.shape)
     from operators.orders.fold import index_tables

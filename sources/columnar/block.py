@@ -32,6 +32,8 @@ ALIASES = {
     "algo_params.start": "start",
     "algo_params.end": "end",
     "algo_params.participation": "participation",
+    "algo_params.urgency": "urgency",
+    "algo_params.kappa_t": "kappa_t",
 }
 """Columns of a nested `algo_params` may also stand on their own."""
 

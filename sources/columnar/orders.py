@@ -8,6 +8,7 @@ from domain.columns import DETAIL, DETAIL_NAMES, EVENT, EVENT_NUMBERS, blank
 from domain.instants import NO_TIME
 from domain.vocabulary import (
     SIDES,
+    URGENCY_KAPPA_T,
     AssetClass,
     EventKind,
     Liquidity,
@@ -26,7 +27,10 @@ _COLUMN_OF = {"reported_avg_px": "avg_px"}
 _NAMES_OF_DETAIL = {"cl_ord": "cl_ord_id"}
 _ENUMS = {"ord_type": OrderType, "time_in_force": TimeInForce, "asset_class": AssetClass}
 _TIMES = {"decision_ts": "decision_ts", "start_ts": "start", "end_ts": "end"}
-_NUMBERS = ("decision_px", "participation")
+_NUMBERS = ("decision_px", "participation", "kappa_t")
+_URGENCY_CODES = {text: i for i, text in enumerate(URGENCY_KAPPA_T, 1)}
+_KAPPA_T_OF_CODE = np.full(256, np.nan)
+_KAPPA_T_OF_CODE[1 : 1 + len(URGENCY_KAPPA_T)] = list(URGENCY_KAPPA_T.values())
 _NO_CODES = np.empty(0, np.uint8)
 _NO_KEYS = np.empty(0, np.uint64)
 ORDER_NAMES = ("order_id", "root_order_id", "parent_order_id", "symbol", "venue")
@@ -115,7 +119,9 @@ def _fill_told(out: np.ndarray, doubts: Doubts, rows: Rows) -> None:
         out["reason"] = np.clip(reason, 0, 255)
 
 
-def _detail_rows(block: Block, doubts: Doubts, rows: Rows, events: np.ndarray) -> np.ndarray:
+def _detail_rows(  # noqa: PLR0912
+    block: Block, doubts: Doubts, rows: Rows, events: np.ndarray
+) -> np.ndarray:
     """DETAIL rows of the events that say anything of the kind."""
     said = np.zeros(len(events), np.bool_)
     told: dict[str, np.ndarray] = {}
@@ -146,6 +152,14 @@ def _detail_rows(block: Block, doubts: Doubts, rows: Rows, events: np.ndarray) -
     rate = told.get("participation")
     if rate is not None:
         doubts.bad |= (rate <= 0) | (rate > 1)
+    if "kappa_t" in told:
+        doubts.bad |= told["kappa_t"] < 0
+    urgency = block.codes("urgency", _URGENCY_CODES)
+    if urgency is not None:
+        by_urgency = _KAPPA_T_OF_CODE[urgency.values[rows]]
+        given = told.get("kappa_t", by_urgency)
+        told["kappa_t"] = np.where(np.isnan(given), by_urgency, given)
+        said |= ~np.isnan(by_urgency)
     out = blank(DETAIL, int(said.sum()))
     out["order"], out["pos"] = events["order"][said], events["pos"][said]
     out["source"] = events["source"][said]

@@ -18,7 +18,7 @@ from sources.columnar.block import Block
 _TIMES = ("ts_event", "decision_ts", "start", "end")
 _IDS = ("order_id", "parent_order_id", "root_order_id", "exec_id", "exec_ref_id", "route_id",
         "cl_ord_id")  # fmt: skip
-_PARAMS = ("schedule", "start", "end", "participation")
+_PARAMS = ("schedule", "start", "end", "participation", "urgency", "kappa_t")
 _TYPES = {**MARKET_EVENT_TYPES, **ORDER_EVENT_TYPES, **ROUTE_EVENT_TYPES}
 
 

@@ -36,9 +36,21 @@ def describe(event: OrderMessage, message: Found, *, is_request: bool) -> None:
             start=optional_time(fields, "168"),
             end=optional_time(fields, "126"),
             participation=number(fields, "849", "ParticipationRate"),
+            urgency=_strategy_parameter(message, "urgency"),
         )
     if is_request:
         event.venue = fields.get("100") or None
+
+
+def _strategy_parameter(message: Found, name: str) -> str | None:
+    """Value (960) of the strategy's parameter of a name (958), in letters of any size."""
+    wanted = False
+    for tag, value in message.pairs:
+        if tag == "958":
+            wanted = value.lower() == name
+        elif tag == "960" and wanted:
+            return value
+    return None
 
 
 def _broker(message: Found, *, is_request: bool) -> str | None:

@@ -122,6 +122,8 @@ REFUSED = [
     (order("fill_corrected", exec_id="e"), Why.MISSING_FIELD, "last_qty is missing"),
     (order(algo_params=AlgoParams(participation=0.0)), Why.OUT_OF_RANGE,
      "algo_params.participation must be above 0 and at most 1, was 0.0 (order A)"),
+    (order(algo_params=AlgoParams(kappa_t=-1.0)), Why.OUT_OF_RANGE,
+     "algo_params.kappa_t must not be negative, was -1 (order A)"),
     (order(algo_params=AlgoParams(participation=1.1)), Why.OUT_OF_RANGE, "at most 1, was 1.1"),
     (order(algo_params=AlgoParams(participation=NAN)), Why.OUT_OF_RANGE, "at most 1, was nan"),
     (order(reject_reason=-1), Why.OUT_OF_RANGE, "reject_reason must be 0–255, was -1"),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from domain.batch import Batch, Input
+from domain.calendar_table import calendar_code
 from domain.events import AlgoParams
 from domain.instants import SECOND, format_rfc3339, parse_rfc3339
 from domain.keys import key_of
@@ -13,8 +14,9 @@ from domain.reference import ReferenceRecord
 from domain.reference_book import ReferenceBook
 from domain.vocabulary import Topic
 from operators.market.logic import MarketSettings
-from operators.orders.curves import curve_share, reference_row, reference_table, sigma_now
+from operators.orders.curves import reference_row, reference_table, sigma_now, usual_between
 from operators.orders.group import OrderSettings
+from operators.orders.hours import TradingHours
 
 OPEN = parse_rfc3339("2023-11-22T14:30:00Z")
 HOUR = 3600 * SECOND
@@ -44,25 +46,28 @@ def test_every_symbol_is_found_and_others_have_the_empty_row():
     assert reference_row(table_of(), np.uint64(5)) == 0
 
 
-def share(ref, x, start_h, end_h):
-    """Share of the order's own hours, when a fraction x of the session has passed."""
-    now = OPEN + round(x * 6.5 * HOUR)
-    return curve_share(ref, now, x, OPEN + int(start_h * HOUR), OPEN + int(end_h * HOUR))
+def usual(ref, start_h, end_h):
+    """Usual volume between two times in hours after the open, in sessions' volumes."""
+    hours = TradingHours()
+    code = calendar_code("XNYS")
+    hours.cover(np.array([code], np.uint16), np.array([OPEN]))
+    at = [OPEN + round(h * HOUR) for h in (start_h, end_h)]
+    return usual_between(ref, hours.hours, 0, len(hours.hours), *at)
 
 
-def test_the_curve_tells_how_much_of_an_orders_volume_lies_behind():
+def test_the_curve_tells_how_much_usually_trades_between_two_times():
     ref = table_of(known(volume_curve=[0.5, 0.25, 0.25]))[1]
 
-    assert share(ref, 0.0, 0, 6.5) == 0.0
-    assert share(ref, 1 / 3, 0, 6.5) == pytest.approx(0.5)
-    assert share(ref, 1.0, 0, 6.5) == pytest.approx(1.0)
-    assert share(ref, 0.5, 6.5 / 3, 6.5) == pytest.approx(0.125 / 0.5)
-    assert share(ref, 0.1, 3, 4) == 0.0, "not begun"
-    assert share(ref, 0.9, 3, 4) == 1.0, "over"
-    assert np.isnan(curve_share(ref, OPEN, np.nan, OPEN, OPEN + HOUR))
-    assert np.isnan(share(ref, 0.5, 7, 8)), "nothing is expected after the close"
-    assert np.isnan(share(table_of(known())[1], 0.5, 0, 6.5))
-    assert np.isnan(share(table_of(known())[0], 0.5, 0, 6.5))
+    assert usual(ref, 0, 6.5) == pytest.approx(1.0)
+    assert usual(ref, 0, 6.5 / 3) == pytest.approx(0.5)
+    assert usual(ref, 6.5 / 3, 6.5 / 2) == pytest.approx(0.125)
+    assert usual(ref, 7, 8) == 0.0, "nothing trades after the close"
+    assert usual(ref, -3, 0) == 0.0, "nor before the open"
+    next_day_off = 48  # Thanksgiving, and then a half day that runs through the whole curve
+    assert usual(ref, 6.5 / 3, next_day_off) == pytest.approx(0.5)
+    assert usual(ref, 6.5 / 3, next_day_off + 3.5) == pytest.approx(1.5)
+    assert np.isnan(usual(table_of(known())[1], 0, 6.5))
+    assert np.isnan(usual(table_of(known())[0], 0, 6.5))
 
 
 def test_volatility_follows_the_time_of_day_where_a_curve_is_known():

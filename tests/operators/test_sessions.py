@@ -8,6 +8,7 @@ from domain.calendars import trading_table
 from domain.instants import SECOND, parse_rfc3339
 from domain.rows import MarketFlag
 from domain.vocabulary import EventKind, Topic
+from operators.feed import Feed
 from operators.market.logic import MarketSettings
 from operators.market.progress import Progress
 from operators.market.sessions import Sessions
@@ -276,10 +277,21 @@ def test_before_its_first_session_a_calendar_says_closed():
     symbol["last_interval"] = 1
     out = np.zeros(1, STAMPED)
 
-    stamp(out[0], symbol[0], np.zeros(1, TICK), np.zeros(128), intervals, 5 * SECOND, -1)
+    stamp(
+        out[0], symbol[0], np.zeros(1, TICK), np.zeros(128), intervals, Feed().table, 5 * SECOND, -1
+    )
 
     assert out["stamp_flags"][0] & MarketFlag.CLOSED
     assert np.isnan(out["session_x"][0])
-    stamp(out[0], symbol[0], np.zeros(1, TICK), np.zeros(128), intervals, 15 * SECOND, -1)
+    stamp(
+        out[0],
+        symbol[0],
+        np.zeros(1, TICK),
+        np.zeros(128),
+        intervals,
+        Feed().table,
+        15 * SECOND,
+        -1,
+    )
     assert not out["stamp_flags"][0] & MarketFlag.CLOSED
     assert out["session_x"][0] == 0.5

@@ -22,7 +22,7 @@ from sources.reader import Cursor, batches
 T0 = 1_795_185_000_000_000_000
 NUMBERS = {"order_qty", "last_qty", "last_px", "cum_qty", "leaves_qty", "limit_px", "fee",
            "avg_px", "decision_px", "bid", "ask", "bid_size", "ask_size", "price", "size",
-           "participation"}  # fmt: skip
+           "participation", "kappa_t"}  # fmt: skip
 WHOLE = {"seq", "market_seq", "reject_reason"}
 
 names = st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S", "Zs"]), min_size=1,
@@ -51,6 +51,8 @@ said_once = {
     "decision_ts": times,
     "decision_px": positive,
     "participation": st.floats(0.01, 1),
+    "urgency": st.sampled_from(["low", "MEDIUM", "High", "panic"]),
+    "kappa_t": st.floats(0, 9),
 }
 sides = st.sampled_from(["BUY", "SELL", "SELL_SHORT"])
 base = {"order_id": names, "symbol": names, "ts_event": times}
@@ -97,16 +99,19 @@ refused = st.one_of(
     other.map(lambda e: {**e, "ts_event": "yesterday"}),
     other.map(lambda e: {k: v for k, v in e.items() if k != "symbol"}),
     accepted.map(lambda e: {**e, "participation": 1.5}),
+    accepted.map(lambda e: {**e, "kappa_t": -1.0}),
     quoted.map(lambda e: {**e, "bid_size": -1.0}),
     printed.map(lambda e: {**e, "size": 0.0}),
 )
+ALGO_PARAMS = ("participation", "urgency", "kappa_t")
 event = st.one_of(accepted, filled, other, routed, quoted, printed, auctioned, refused)
 
 
 def as_json(record: dict) -> bytes:
     record = dict(record)
-    if "participation" in record:
-        record["algo_params"] = {"participation": record.pop("participation")}
+    params = {name: record.pop(name) for name in ALGO_PARAMS if name in record}
+    if params:
+        record["algo_params"] = params
     return json.dumps(record).encode()
 
 

@@ -211,6 +211,17 @@ def test_an_order_lives_through_amendment_and_fills(tmp_path: Path) -> None:
     assert not batch.dead
 
 
+def test_an_urgency_may_be_among_the_parameters_of_a_strategy(tmp_path: Path) -> None:
+    pairs = {"t958_1": "MaxPct", "t960_1": "20", "t958_2": "Urgency", "t960_2": "high"}
+
+    _, batch = read(
+        tmp_path, new(t847=1, **pairs), new("C9", t847=1), new("C10", t847=1, t958="Urgency")
+    )
+
+    assert batch.details["kappa_t"][0] == 6.0
+    assert np.isnan(batch.details["kappa_t"][1:]).all()
+
+
 @pytest.mark.parametrize(
     ("tags", "expected"),
     [
