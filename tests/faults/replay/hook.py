@@ -9,6 +9,9 @@ command: `--die-at POINT:N` kills the process (SIGKILL) the N-th time it comes t
   flush begins, so that it has something to send.
 - `updates.flushed`, `status.flushed`, `history.flushed`: when that flush has returned, before
   any snapshot of the epoch is stored.
+- `updates.kept`, `orders.kept`: when an epoch in which the sink of updates took messages, or a
+  source order events, is in the recovery store for certain. The builds of `defects.py` have lost
+  something then.
 - `snapshot`: between two states of one epoch, when N of them have been taken.
 - `chunks`: when half of a state's changed chunks are written.
 - `store`: while the engine writes the snapshots of an epoch into the recovery store, found by
@@ -22,7 +25,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +70,8 @@ def arm(point: str, number: int, recovery: Path) -> None:
         _die_in_flush(name, countdown)
     elif what == "flushed":
         _die_flushed(WRITERS[name], countdown)
+    elif what == "kept":
+        _die_kept(name, countdown)
     elif point == "snapshot":
         _die_between_states(countdown)
     elif point == "chunks":
@@ -124,7 +129,7 @@ def _die_uncommitted(is_due: Callable[[], bool]) -> None:
     writer.run = runs
 
 
-def _hold_until_flush(writer: str, hold_s: float = _HOLD_S) -> threading.Event:
+def _hold_until_flush(writer: str) -> threading.Event:
     """Let a writer send at the end of epochs only; set while it flushes."""
     from sinks import background
 
@@ -133,7 +138,7 @@ def _hold_until_flush(writer: str, hold_s: float = _HOLD_S) -> threading.Event:
 
     def held(shared: Any, name: str, *more: Any) -> None:
         if name == writer:
-            flushing.wait(hold_s)
+            flushing.wait(_HOLD_S)
         send(shared, name, *more)
 
     def flushes(self: Any) -> None:
@@ -159,6 +164,67 @@ def _die_flushed(writer: str, countdown: Countdown) -> None:
             die()
 
     BackgroundWriter.flush = flushes
+
+
+def _die_kept(name: str, countdown: Countdown) -> None:
+    from sinks.bus_writer import UpdatesPartition
+    from sources.bus_source import BusPartition
+
+    put, batch_of = UpdatesPartition._put, BusPartition._batch_of
+    busy = closed = False
+
+    def closes() -> None:
+        nonlocal busy, closed
+        busy, closed = False, closed or busy
+
+    def stored() -> None:
+        nonlocal closed
+        if closed and countdown.reached():
+            die()
+        closed = False
+
+    def puts(self: Any, messages: Iterable[Any]) -> None:
+        nonlocal busy
+        messages = list(messages)
+        busy = busy or bool(messages)
+        put(self, messages)
+
+    def batches(self: Any, messages: Any) -> Any:
+        nonlocal busy
+        batch = batch_of(self, messages)
+        # One event alone may be a repeat, which nobody misses.
+        busy = busy or len(batch.events) > 1
+        return batch
+
+    at_epochs(closes, stored)
+    if name == "updates":
+        UpdatesPartition._put = puts
+    else:
+        BusPartition._batch_of = batches
+
+
+def at_epochs(closes: Callable[[], None], stored: Callable[[], None] = lambda: None) -> None:
+    """Be told when an epoch closes, and when it is in the recovery store for certain.
+
+    The engine asks a source's partition in no epoch before all earlier ones are stored, so that
+    one partition can tell of all. For one process.
+    """
+    from sources.bus_source import BusPartition
+
+    read, snapshot = BusPartition.next_batch, BusPartition.snapshot
+
+    def reads(self: Any) -> Any:
+        if self._part.index == 0:
+            stored()
+        return read(self)
+
+    def ends(self: Any) -> Any:
+        if self._part.index == 0:
+            closes()
+        return snapshot(self)
+
+    BusPartition.next_batch = reads
+    BusPartition.snapshot = ends
 
 
 def _die_between_states(countdown: Countdown) -> None:
