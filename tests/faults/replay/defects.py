@@ -68,17 +68,19 @@ def acknowledge_early() -> None:
 
 
 def drop_a_watermark() -> None:
-    """The source forgets how far its partition's event time had come, from message to message."""
+    """The source forgets from row to row how far its partition's event time had come."""
     from sources import bus_source
 
-    batch_of = bus_source.BusPartition._batch_of
+    set_times = bus_source.set_effective_times
 
-    def without(self: Any, messages: Any) -> Any:
-        self._watermark = NO_TIME
-        return batch_of(self, messages)
+    def without(batch: Any, watermark: int) -> int:
+        del watermark
+        newest = set_times(batch, NO_TIME)
+        for rows in (batch.market, batch.events):
+            rows["t_eff"] = rows["ts_event"]
+        return newest
 
-    bus_source.MOST_MESSAGES = 1
-    bus_source.BusPartition._batch_of = without
+    bus_source.set_effective_times = without
 
 
 DEFECTS: dict[str, Callable[[], None]] = {
