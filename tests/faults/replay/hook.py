@@ -90,9 +90,11 @@ def _die_in_flush(name: str, countdown: Countdown) -> None:
         return None
 
     if name == "updates":
+        from bus.pulsar.bus import PulsarBus
         from bus.redis_streams import RedisBus
 
-        _cut_short(RedisBus, "append", cut)
+        for bus in (RedisBus, PulsarBus):
+            _cut_short(bus, "append", cut)
     elif name == "status":
         from sinks.status import StatusClient
 

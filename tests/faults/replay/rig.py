@@ -19,7 +19,6 @@ from urllib.parse import urlsplit
 import psycopg
 import redis
 
-from bus.base import START
 from bus.connect import open_bus
 from cli.deployment import FOLLOWING, POLICY
 from cli.recovery import prepare_recovery
@@ -34,7 +33,7 @@ from runtime.supervise import Supervisor
 from runtime.unit import Policy, State
 from runtime.units import Processes
 from sinks.history.migrate import migrate
-from tests.faults.replay.buses import BusServer
+from tests.faults.replay.buses import TIMEOUT_S, BusServer, settings_of
 from tests.faults.replay.outcome import Outcome, outcome
 from tests.faults.replay.script import LAST, Said, Teller
 
@@ -85,9 +84,11 @@ class Stage:
         self.history_url = urlsplit(self.store.url)._replace(path=f"/{name}").geturl()
         migrate(self.history_url)
         self.settings = load_settings(
-            {"recovery_dir": str(self.folder / "recovery"), "epoch_s": EPOCH_S}, env={}
-        )
-        self.bus = open_bus(self.bus_server.url, timeout_s=2.0)
+            {"recovery_dir": str(self.folder / "recovery"), "epoch_s": EPOCH_S,
+             **settings_of(self.bus_server)},
+            env={},
+        )  # fmt: skip
+        self.bus = open_bus(self.bus_server.url, self.settings, timeout_s=TIMEOUT_S)
         self.stack.callback(self.bus.close)
         self.bus.set_up(dict(self.settings.partitions), self.settings.groups)
         self.status = redis.Redis.from_url(self.status_server.url, socket_timeout=2.0)
@@ -125,6 +126,7 @@ class Stage:
         env = environment(
             self.settings, servers, EXECMON_EPOCH_S=f"{EPOCH_S}", EXECMON_LOG_FORMAT="json",
             EXECMON_HISTORY_URL=self.history_url,
+            **{f"EXECMON_{k.upper()}": v for k, v in settings_of(self.bus_server).items()},
         )  # fmt: skip
         return {**env, "PYTHONPATH": str(root)}
 
@@ -210,12 +212,12 @@ class Stage:
         teller.tell(count)
         until = time.monotonic() + _MOST_IDLE_S
         self.pause(0.05)
-        self.wait_for(lambda: self.written() > before or time.monotonic() > until)
+        self.wait_for(lambda: self.written() != before or time.monotonic() > until)
 
-    def written(self) -> int:
-        """Messages on the topic of updates."""
+    def written(self) -> list[str]:
+        """The newest position in each partition of the updates."""
         topic = Topic.EXECUTION_UPDATES
-        return sum(self.bus.lag((topic, p), START) for p in range(self.bus.partitions(topic)))
+        return [self.bus.end((topic, p)) for p in range(self.bus.partitions(topic))]
 
     def pause(self, seconds: float) -> None:
         """Look after the processes for so long."""

@@ -51,7 +51,7 @@ def test_a_process_that_is_cut_off_restarts_the_cluster(stage, said, undisturbed
         seat = cluster.supervisor.seats["worker"]
         with Teller(cluster.bus, said) as teller:
             cluster.wait_for(cluster.is_ready)
-            cluster.wait_for(lambda: cluster.written() > 0 or not cluster.tell(teller, 100))
+            cluster.wait_for(lambda: any(cluster.written()) or not cluster.tell(teller, 100))
             began = time.monotonic()
             if how == "stuck":
                 psutil.Process(cluster.units["worker"].pids()[-1]).suspend()
