@@ -32,7 +32,7 @@ class _Late:
 def skip_a_flush() -> None:
     """The sink of updates lets the epoch close while its messages are on their way."""
     from sinks.bus_writer import UpdatesPartition
-    from tests.faults.replay.hook import at_epochs
+    from tests.faults.replay.epochs import at_epochs
 
     put = UpdatesPartition._put
     late = _Late()
@@ -49,7 +49,7 @@ def skip_a_flush() -> None:
 def acknowledge_early() -> None:
     """The source's position is behind a batch that goes into the flow a few epochs later."""
     from sources.bus_source import BusPartition
-    from tests.faults.replay.hook import at_epochs
+    from tests.faults.replay.epochs import at_epochs
 
     read = BusPartition.next_batch
     late = _Late()

@@ -8,7 +8,8 @@ command: `--die-at POINT:N` kills the process (SIGKILL) the N-th time it comes t
   what is left being sent or, in the history store, not yet committed. Nothing is sent before the
   flush begins, so that it has something to send.
 - `updates.flushed`, `status.flushed`, `history.flushed`: when that flush has returned, before
-  any snapshot of the epoch is stored.
+  any snapshot of the epoch is stored. Epochs that had nothing to send do not count, so that the
+  next life has to send something again.
 - `updates.kept`, `orders.kept`: when an epoch in which the sink of updates took messages, or a
   source order events, is in the recovery store for certain. The builds of `defects.py` have lost
   something then.
@@ -71,7 +72,9 @@ def arm(point: str, number: int, recovery: Path) -> None:
     elif what == "flushed":
         _die_flushed(WRITERS[name], countdown)
     elif what == "kept":
-        _die_kept(name, countdown)
+        from tests.faults.replay.epochs import die_kept
+
+        die_kept(name, countdown.reached, die)
     elif point == "snapshot":
         _die_between_states(countdown)
     elif point == "chunks":
@@ -158,75 +161,23 @@ def _hold_until_flush(writer: str) -> threading.Event:
 def _die_flushed(writer: str, countdown: Countdown) -> None:
     from sinks.background import BackgroundWriter
 
-    flush = BackgroundWriter.flush
+    put, flush = BackgroundWriter.put, BackgroundWriter.flush
+    busy: set[int] = set()
+
+    def puts(self: Any, items: Iterable[Any], *more: Any) -> None:
+        items = list(items)
+        if items:
+            busy.add(id(self))
+        put(self, items, *more)
 
     def flushes(self: Any) -> None:
         flush(self)
-        if self._name == writer and countdown.reached():
+        if self._name == writer and id(self) in busy and countdown.reached():
             die()
+        busy.discard(id(self))
 
+    BackgroundWriter.put = puts
     BackgroundWriter.flush = flushes
-
-
-def _die_kept(name: str, countdown: Countdown) -> None:
-    from sinks.bus_writer import UpdatesPartition
-    from sources.bus_source import BusPartition
-
-    put, batch_of = UpdatesPartition._put, BusPartition._batch_of
-    busy = closed = False
-
-    def closes() -> None:
-        nonlocal busy, closed
-        busy, closed = False, closed or busy
-
-    def stored() -> None:
-        nonlocal closed
-        if closed and countdown.reached():
-            die()
-        closed = False
-
-    def puts(self: Any, messages: Iterable[Any]) -> None:
-        nonlocal busy
-        messages = list(messages)
-        busy = busy or bool(messages)
-        put(self, messages)
-
-    def batches(self: Any, messages: Any) -> Any:
-        nonlocal busy
-        batch = batch_of(self, messages)
-        # One event alone may be a repeat, which nobody misses.
-        busy = busy or len(batch.events) > 1
-        return batch
-
-    at_epochs(closes, stored)
-    if name == "updates":
-        UpdatesPartition._put = puts
-    else:
-        BusPartition._batch_of = batches
-
-
-def at_epochs(closes: Callable[[], None], stored: Callable[[], None] = lambda: None) -> None:
-    """Be told when an epoch closes, and when it is in the recovery store for certain.
-
-    The engine asks a source's partition in no epoch before all earlier ones are stored, so that
-    one partition can tell of all. For one process.
-    """
-    from sources.bus_source import BusPartition
-
-    read, snapshot = BusPartition.next_batch, BusPartition.snapshot
-
-    def reads(self: Any) -> Any:
-        if self._part.index == 0:
-            stored()
-        return read(self)
-
-    def ends(self: Any) -> Any:
-        if self._part.index == 0:
-            closes()
-        return snapshot(self)
-
-    BusPartition.next_batch = reads
-    BusPartition.snapshot = ends
 
 
 def _die_between_states(countdown: Countdown) -> None:

@@ -11,6 +11,7 @@ from tests.faults.conftest import OUTAGE_S
 from tests.faults.replay.script import Teller
 from tests.faults.wire import Wire
 
+pytestmark = pytest.mark.timeout(2400)
 LONG = OUTAGE_S >= 30
 RESTARTED_S = 30.0
 
@@ -41,7 +42,6 @@ class Wires:
         return lines
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.skipif(not LONG, reason="half a minute each; run by `make faults`")
 @pytest.mark.parametrize("how", ["torn", "silent", "stuck"])
 def test_a_process_that_is_cut_off_restarts_the_cluster(stage, said, undisturbed, how):

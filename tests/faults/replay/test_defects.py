@@ -6,6 +6,7 @@ from tests.faults.conftest import OUTAGE_S
 from tests.faults.replay.defects import DEFECTS
 from tests.faults.replay.rig import Kill
 
+pytestmark = pytest.mark.timeout(2400)
 in_long_form = pytest.mark.skipif(
     OUTAGE_S < 30, reason="shows what the other tests rest on; run by `make faults`"
 )
