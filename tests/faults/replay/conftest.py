@@ -10,7 +10,7 @@ import pytest
 
 from runtime.history_server import EmbeddedPostgres
 from runtime.servers import EmbeddedServer
-from tests.faults.replay.buses import BUSES
+from tests.faults.replay.buses import BUSES, BusServer
 from tests.faults.replay.outcome import Outcome
 from tests.faults.replay.rig import Stage
 from tests.faults.replay.script import Said, replay
@@ -25,9 +25,9 @@ def said() -> list[Said]:
 
 
 @pytest.fixture(scope="session", params=BUSES)
-def bus_kind(request: Any) -> str:
-    """Name of the bus in `buses.BUSES`."""
-    return request.param
+def new_bus(request: Any) -> Callable[[], BusServer]:
+    """Makes an empty bus."""
+    return BUSES[request.param](request)
 
 
 @pytest.fixture(scope="session")
@@ -38,10 +38,14 @@ def store() -> Iterator[EmbeddedPostgres]:
 
 
 def opened(
-    stack: ExitStack, bus_kind: str, store: EmbeddedPostgres, folder: Path, **more: Any
+    stack: ExitStack,
+    new_bus: Callable[[], BusServer],
+    store: EmbeddedPostgres,
+    folder: Path,
+    **more: Any,
 ) -> Stage:
     """A stage with servers of its own."""
-    bus = stack.enter_context(BUSES[bus_kind]())
+    bus = stack.enter_context(new_bus())
     status = stack.enter_context(EmbeddedServer("status", durable=False))
     folder.mkdir(exist_ok=True)
     return Stage(bus, status, store, folder, stack, **more)
@@ -50,13 +54,13 @@ def opened(
 @pytest.fixture(scope="session")
 def clean_run(
     said: list[Said],
-    bus_kind: str,
+    new_bus: Callable[[], BusServer],
     store: EmbeddedPostgres,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Outcome:
     """What one process leaves that nobody disturbs."""
     with ExitStack() as stack:
-        return opened(stack, bus_kind, store, tmp_path_factory.mktemp("clean")).run(said)
+        return opened(stack, new_bus, store, tmp_path_factory.mktemp("clean")).run(said)
 
 
 @pytest.fixture
@@ -66,7 +70,9 @@ def undisturbed(clean_run: Outcome) -> Outcome:
 
 
 @pytest.fixture
-def stage(bus_kind: str, store: EmbeddedPostgres, tmp_path: Path) -> Iterator[Callable[..., Stage]]:
+def stage(
+    new_bus: Callable[[], BusServer], store: EmbeddedPostgres, tmp_path: Path
+) -> Iterator[Callable[..., Stage]]:
     """Makes a stage."""
     with ExitStack() as stack:
-        yield lambda folder=tmp_path / "run", **more: opened(stack, bus_kind, store, folder, **more)
+        yield lambda folder=tmp_path / "run", **more: opened(stack, new_bus, store, folder, **more)

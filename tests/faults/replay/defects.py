@@ -1,55 +1,86 @@
-"""Builds of the product with one defect each, which the comparison has to find."""
+"""Builds of the product with one defect each, which the comparison has to find.
 
-import time
+What a defect lets slip is late by a number of epochs and not by a time, so that a machine's load
+decides nothing: a process that dies at a point `….kept` of `hook.py` has lost it for certain.
+"""
+
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 from domain.instants import NO_TIME
 
-_LATE_S = 0.5
+_LATE_EPOCHS = 3
+
+
+class _Late:
+    """Holds things back until so many epochs have closed."""
+
+    def __init__(self) -> None:
+        self._epochs: deque[list[Any]] = deque([[]])
+
+    def add(self, thing: Any) -> None:
+        """Hold it back."""
+        self._epochs[-1].append(thing)
+
+    def close_epoch(self) -> list[Any]:
+        """What was held back for long enough."""
+        self._epochs.append([])
+        return self._epochs.popleft() if len(self._epochs) > _LATE_EPOCHS else []
 
 
 def skip_a_flush() -> None:
     """The sink of updates lets the epoch close while its messages are on their way."""
-    from tests.faults.replay.hook import WRITERS, _hold_until_flush
-
-    _hold_until_flush(WRITERS["updates"], 1.0)
     from sinks.bus_writer import UpdatesPartition
+    from tests.faults.replay.epochs import at_epochs
 
+    put = UpdatesPartition._put
+    late = _Late()
+
+    def arrive() -> None:
+        for part, messages in late.close_epoch():
+            put(part, messages)
+
+    UpdatesPartition._put = lambda self, messages: late.add((self, list(messages)))
     UpdatesPartition.snapshot = lambda self: None
+    at_epochs(arrive)
 
 
 def acknowledge_early() -> None:
-    """The source's position is behind a batch that goes into the flow a moment later."""
+    """The source's position is behind a batch that goes into the flow a few epochs later."""
     from sources.bus_source import BusPartition
+    from tests.faults.replay.epochs import at_epochs
 
     read = BusPartition.next_batch
-    held: dict[int, tuple[float, list[Any]]] = {}
+    late = _Late()
+    due: dict[int, list[Any]] = {}
 
-    def late(self: Any) -> list[Any]:
-        since, batches = held.pop(id(self), (0.0, []))
-        found = read(self)
-        if found:
-            held[id(self)] = (time.monotonic(), found)
-        elif batches and time.monotonic() - since < _LATE_S:
-            held[id(self)] = (since, batches)
-            return []
-        return batches
+    def reads_ahead(self: Any) -> list[Any]:
+        late.add((id(self), read(self)))
+        return due.pop(id(self), [])
 
-    BusPartition.next_batch = late
+    def arrive() -> None:
+        for part, batches in late.close_epoch():
+            due.setdefault(part, []).extend(batches)
+
+    BusPartition.next_batch = reads_ahead
+    at_epochs(arrive)
 
 
 def drop_a_watermark() -> None:
-    """The source forgets how far its partition's event time had come, from batch to batch."""
-    from sources.bus_source import BusPartition
+    """The source forgets from row to row how far its partition's event time had come."""
+    from sources import bus_source
 
-    batch_of = BusPartition._batch_of
+    set_times = bus_source.set_effective_times
 
-    def without(self: Any, messages: Any) -> Any:
-        self._watermark = NO_TIME
-        return batch_of(self, messages)
+    def without(batch: Any, watermark: int) -> int:
+        del watermark
+        newest = set_times(batch, NO_TIME)
+        for rows in (batch.market, batch.events):
+            rows["t_eff"] = rows["ts_event"]
+        return newest
 
-    BusPartition._batch_of = without
+    bus_source.set_effective_times = without
 
 
 DEFECTS: dict[str, Callable[[], None]] = {

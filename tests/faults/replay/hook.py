@@ -8,7 +8,11 @@ command: `--die-at POINT:N` kills the process (SIGKILL) the N-th time it comes t
   what is left being sent or, in the history store, not yet committed. Nothing is sent before the
   flush begins, so that it has something to send.
 - `updates.flushed`, `status.flushed`, `history.flushed`: when that flush has returned, before
-  any snapshot of the epoch is stored.
+  any snapshot of the epoch is stored. Epochs that had nothing to send do not count, so that the
+  next life has to send something again.
+- `updates.kept`, `orders.kept`: when an epoch in which the sink of updates took messages, or a
+  source order events, is in the recovery store for certain. The builds of `defects.py` have lost
+  something then.
 - `snapshot`: between two states of one epoch, when N of them have been taken.
 - `chunks`: when half of a state's changed chunks are written.
 - `store`: while the engine writes the snapshots of an epoch into the recovery store, found by
@@ -22,7 +26,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +71,10 @@ def arm(point: str, number: int, recovery: Path) -> None:
         _die_in_flush(name, countdown)
     elif what == "flushed":
         _die_flushed(WRITERS[name], countdown)
+    elif what == "kept":
+        from tests.faults.replay.epochs import die_kept
+
+        die_kept(name, countdown.reached, die)
     elif point == "snapshot":
         _die_between_states(countdown)
     elif point == "chunks":
@@ -85,9 +93,11 @@ def _die_in_flush(name: str, countdown: Countdown) -> None:
         return None
 
     if name == "updates":
+        from bus.pulsar.bus import PulsarBus
         from bus.redis_streams import RedisBus
 
-        _cut_short(RedisBus, "append", cut)
+        for bus in (RedisBus, PulsarBus):
+            _cut_short(bus, "append", cut)
     elif name == "status":
         from sinks.status import StatusClient
 
@@ -124,7 +134,7 @@ def _die_uncommitted(is_due: Callable[[], bool]) -> None:
     writer.run = runs
 
 
-def _hold_until_flush(writer: str, hold_s: float = _HOLD_S) -> threading.Event:
+def _hold_until_flush(writer: str) -> threading.Event:
     """Let a writer send at the end of epochs only; set while it flushes."""
     from sinks import background
 
@@ -133,7 +143,7 @@ def _hold_until_flush(writer: str, hold_s: float = _HOLD_S) -> threading.Event:
 
     def held(shared: Any, name: str, *more: Any) -> None:
         if name == writer:
-            flushing.wait(hold_s)
+            flushing.wait(_HOLD_S)
         send(shared, name, *more)
 
     def flushes(self: Any) -> None:
@@ -151,13 +161,22 @@ def _hold_until_flush(writer: str, hold_s: float = _HOLD_S) -> threading.Event:
 def _die_flushed(writer: str, countdown: Countdown) -> None:
     from sinks.background import BackgroundWriter
 
-    flush = BackgroundWriter.flush
+    put, flush = BackgroundWriter.put, BackgroundWriter.flush
+    busy: set[int] = set()
+
+    def puts(self: Any, items: Iterable[Any], *more: Any) -> None:
+        items = list(items)
+        if items:
+            busy.add(id(self))
+        put(self, items, *more)
 
     def flushes(self: Any) -> None:
         flush(self)
-        if self._name == writer and countdown.reached():
+        if self._name == writer and id(self) in busy and countdown.reached():
             die()
+        busy.discard(id(self))
 
+    BackgroundWriter.put = puts
     BackgroundWriter.flush = flushes
 
 

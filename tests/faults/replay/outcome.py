@@ -48,11 +48,6 @@ class Outcome:
             "events": len(self.events),
         }
 
-    def forget_in_statuses(self, name: str) -> None:
-        """Leave a member of every status out of the comparison."""
-        for fields in self.statuses.values():
-            fields.get("body", {}).pop(name, None)
-
     def differences(self, other: "Outcome") -> list[str]:
         """What is not the same here as there, in words, the first of each kind."""
         found = [f"event {key} came again with other contents" for key in self.spoilt[:3]]

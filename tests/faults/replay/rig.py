@@ -19,10 +19,11 @@ from urllib.parse import urlsplit
 import psycopg
 import redis
 
-from bus.base import START
 from bus.connect import open_bus
 from cli.deployment import FOLLOWING, POLICY
+from cli.history import RECOVERY_FOLDER
 from cli.recovery import prepare_recovery
+from cli.recovery_store import read_store
 from cli.worker import environment
 from domain.vocabulary import Topic
 from runtime.addresses import Servers
@@ -34,14 +35,18 @@ from runtime.supervise import Supervisor
 from runtime.unit import Policy, State
 from runtime.units import Processes
 from sinks.history.migrate import migrate
-from tests.faults.replay.buses import BusServer
+from tests.faults.replay.buses import TIMEOUT_S, BusServer, settings_of
 from tests.faults.replay.outcome import Outcome, outcome
 from tests.faults.replay.script import LAST, Said, Teller
 
 RANDOM = "random"
-PATIENCE_S = 240.0
+PATIENCE_S = 900.0
+"""A busy machine may take so long to compile the kernels."""
 _MOST_IDLE_S = 1.0
 """How long to wait for rows of a slice before the next one is told."""
+_SHARE = 12
+"""Slices of the replay for each kill."""
+_MOST_BUSY_S = 10.0
 EPOCH_S = 0.3
 
 
@@ -85,9 +90,11 @@ class Stage:
         self.history_url = urlsplit(self.store.url)._replace(path=f"/{name}").geturl()
         migrate(self.history_url)
         self.settings = load_settings(
-            {"recovery_dir": str(self.folder / "recovery"), "epoch_s": EPOCH_S}, env={}
-        )
-        self.bus = open_bus(self.bus_server.url, timeout_s=2.0)
+            {"recovery_dir": str(self.folder / "recovery"), "epoch_s": EPOCH_S,
+             **settings_of(self.bus_server)},
+            env={},
+        )  # fmt: skip
+        self.bus = open_bus(self.bus_server.url, self.settings, timeout_s=TIMEOUT_S)
         self.stack.callback(self.bus.close)
         self.bus.set_up(dict(self.settings.partitions), self.settings.groups)
         self.status = redis.Redis.from_url(self.status_server.url, socket_timeout=2.0)
@@ -125,6 +132,7 @@ class Stage:
         env = environment(
             self.settings, servers, EXECMON_EPOCH_S=f"{EPOCH_S}", EXECMON_LOG_FORMAT="json",
             EXECMON_HISTORY_URL=self.history_url,
+            **{f"EXECMON_{k.upper()}": v for k, v in settings_of(self.bus_server).items()},
         )  # fmt: skip
         return {**env, "PYTHONPATH": str(root)}
 
@@ -197,12 +205,21 @@ class Stage:
         for kill in kills:
             self.kills.setdefault(kill.unit, deque()).append(kill)
         with Teller(self.bus, said) as teller:
-            slice_ = max(len(said) // (12 * len(kills) + 8), 1)
+            slice_ = max(len(said) // (_SHARE * len(kills) + 8), 1)
+            told = killed = 0
             while self._now or any(self.kills.values()):
                 self.wait_for(self.is_ready)
                 assert teller.left > slice_, f"the replay ends before {self._now}\n{self.tail()}"
                 self.tell(teller, slice_)
+                told, killed = (told + 1 if self.killed == killed else 0), self.killed
+                if told > _SHARE:
+                    self._let_die()
             return self.finish(teller)
+
+    def _let_die(self) -> None:
+        """Give a busy machine the time to come to where it dies, before more is told."""
+        until = time.monotonic() + _MOST_BUSY_S
+        self.wait_for(lambda: not self.is_ready() or time.monotonic() > until)
 
     def tell(self, teller: Teller, count: int) -> None:
         """Publish so many messages and wait until rows have come of them, but not for long."""
@@ -210,12 +227,12 @@ class Stage:
         teller.tell(count)
         until = time.monotonic() + _MOST_IDLE_S
         self.pause(0.05)
-        self.wait_for(lambda: self.written() > before or time.monotonic() > until)
+        self.wait_for(lambda: self.written() != before or time.monotonic() > until)
 
-    def written(self) -> int:
-        """Messages on the topic of updates."""
+    def written(self) -> list[str]:
+        """The newest position in each partition of the updates."""
         topic = Topic.EXECUTION_UPDATES
-        return sum(self.bus.lag((topic, p), START) for p in range(self.bus.partitions(topic)))
+        return [self.bus.end((topic, p)) for p in range(self.bus.partitions(topic))]
 
     def pause(self, seconds: float) -> None:
         """Look after the processes for so long."""
@@ -223,11 +240,22 @@ class Stage:
         self.wait_for(lambda: time.monotonic() >= until)
 
     def finish(self, teller: Teller) -> Outcome:
-        """Tell the rest and wait for the last rows."""
+        """Tell the rest, and wait for the last rows and all that is written with them."""
         teller.tell(teller.left)
         self.wait_for(self.is_done)
-        self.pause(0.3)
+        self.wait_for_flushes()
         return outcome(self.bus, self.status, self.history_url)
+
+    def wait_for_flushes(self) -> None:
+        """Wait until each flow has closed an epoch that began after now."""
+        for folder in (self.recovery, self.recovery / RECOVERY_FOLDER):
+            epoch = read_store(folder).resume_epoch
+
+            def is_past(folder: Path = folder, epoch: int = epoch) -> bool:
+                time.sleep(0.05)
+                return read_store(folder).resume_epoch > epoch + 1
+
+            self.wait_for(is_past)
 
     def is_done(self) -> bool:
         """Whether every group's last order is in the history and shown as final."""

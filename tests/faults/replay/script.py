@@ -18,6 +18,7 @@ from domain.keys import group_of
 from domain.vocabulary import Topic
 from sources.simulator.presets import demo_spec
 from sources.simulator.script import Simulation
+from tests.faults.replay.buses import Patient
 
 TICK_NS = SECOND // 4
 LEAD_NS = SECOND // 5
@@ -89,8 +90,9 @@ class Teller:
     def __init__(self, bus: Bus, said: Sequence[Said]) -> None:
         self._said = said
         self._at = 0
-        self._publisher = Publisher(bus)
-        self._clock = ClockWriter(bus, kind="event")
+        patient: Any = Patient(bus)
+        self._publisher = Publisher(patient)
+        self._clock = ClockWriter(patient, kind="event")
 
     def __enter__(self) -> "Teller":
         self._clock.begin()
