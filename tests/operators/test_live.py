@@ -9,6 +9,7 @@ from domain.batch import Batch, Input
 from domain.instants import SECOND
 from domain.rows import FillStatus
 from domain.vocabulary import EventKind, Topic
+from operators.feed import Feed
 from operators.market.logic import MarketLogic, MarketSettings
 from operators.market.state import MarketState
 
@@ -109,7 +110,7 @@ def test_a_closed_market_is_not_marked(lab, desk):
     live = next(iter(desk.market.values()), MarketLogic(MarketSettings(INPUTS), None)).live
     live.take(json.dumps(started()).encode(), lab.T0)
 
-    assert len(live.marks(lab.T0 + SECOND, MarketState())) == 0
+    assert len(live.marks(lab.T0 + SECOND, MarketState(), Feed().table)) == 0
 
 
 def test_statuses_are_given_again_on_request(tape, lab, desk):
