@@ -1,6 +1,7 @@
 """Silent feeds and old quotes: flags of the market that an event or a mark met."""
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -40,7 +41,7 @@ def test_silences_are_the_same_however_the_rows_are_cut():
     for _ in range(20):
         feed = Feed()
         edges = np.unique([0, 60, *rng.integers(1, 60, 7)])
-        for a, b in zip(edges[:-1], edges[1:], strict=True):
+        for a, b in pairwise(edges):
             feed.take(spoken(rows[a:b]))
         assert feed.table.tolist() == whole.table.tolist()
     assert len(whole.table) > 5
@@ -181,7 +182,8 @@ def test_a_quote_is_stale_when_it_is_older_than_its_class_allows(tape, lab):
         for market_first in (False, True):
             desk = lab.Desk(MarketSettings(inputs))
             whole = tape.batches()
-            reference = Batch(3, references=[raw, b'{"type":"reference","scope":"fx:EUR/USD","rate":1.1}'],
+            records = [raw, b'{"type":"reference","scope":"fx:EUR/USD","rate":1.1}']
+            reference = Batch(3, references=records,
                               watermark=lab.T0, ended=True)  # fmt: skip
             first = [whole[0], reference] if market_first else [reference, whole[0]]
             desk.push(*first)
