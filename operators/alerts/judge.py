@@ -241,7 +241,8 @@ def _judge_open(
     state: Row, i: int, row: Row, limits: Table, out: Table, count: int
 ) -> Any:  # fmt: skip
     """Take one evaluation of every rule; returns how many verdicts there are then."""
-    is_stale = 1 if row.market_flags & _STALE else 0
+    closed = row.market_flags & _NO_MARKET
+    is_stale = 1 if row.market_flags & _STALE and not closed else 0
     if is_stale != state.stale:
         state.stale = is_stale
         _tell(out, count, i, DATA, is_stale, 0, row, limits, state.limits)
