@@ -9,6 +9,7 @@ from domain.events import MarketMessage, OrderMessage
 from domain.instants import SECOND, format_rfc3339
 from domain.vocabulary import Topic
 from domain.wire import RowBuilder
+from operators.alerts.watch import WatchLogic, WatchSettings
 from operators.market.logic import MarketLogic, MarketSettings
 from operators.orders.group import OrderSettings
 from operators.orders.logic import OrderLogic
@@ -21,7 +22,7 @@ _INPUTS = (Input(0, Topic.MARKET_DATA, 0), Input(1, Topic.ORDERS, 0))
 
 
 def warm_kernels() -> None:
-    """Run a made-up minute of one family of orders through both stages and drop it.
+    """Run a made-up minute of one family of orders through the stages and drop it.
 
     Nothing of it reaches a sink. Loading compiled code takes well under a second, compiling
     it anew about half a minute.
@@ -31,6 +32,7 @@ def warm_kernels() -> None:
     fed = groups_fed(_INPUTS, settings.groups)
     markets: dict[str, MarketLogic] = {}
     stages: dict[str, OrderLogic] = {}
+    watch = WatchLogic(WatchSettings(), None)
     gather = Gather(1, SECOND)
 
     def push(batch: Batch) -> None:
@@ -43,7 +45,9 @@ def warm_kernels() -> None:
     def deliver(stamped: list[Any]) -> None:
         for key, piece in route_to_orders(stamped, settings.groups):
             stages.setdefault(key, OrderLogic(OrderSettings(evict_after_ns=0), None))
-            gather([(key, rows) for rows in stages[key].on_batch([piece])[0]])
+            given = list(stages[key].on_batch([piece])[0])
+            gather([(key, rows) for rows in given])
+            watch.on_batch(given)
 
     orders.references = [b'{"type":"monitoring_started","order_id":"P","real_time_updates":true}']
     push(orders)
