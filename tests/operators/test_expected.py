@@ -390,6 +390,39 @@ def test_the_volume_of_the_day_begins_anew_with_every_session(day, lab):
     assert found[half] == pytest.approx(1850 / (1850 + 300 * 0.375 / 0.625))
 
 
+def test_a_session_with_a_break_is_one_day_and_each_symbol_has_its_own_hours(day, lab):
+    morning, noon = (parse_rfc3339(f"2023-11-24T{t}:00Z") for t in ("00:00", "03:30"))
+    day.quote(morning - HOUR, "other")
+    day.trade(morning + MINUTE, 300.0, symbol="J")
+    day.accept(morning, "VWAP", end=morning + 6 * HOUR, order_id="J", symbol="J")
+    day.fill(noon - MINUTE, order_id="J", symbol="J")
+    day.trade(noon + MINUTE, 100.0, symbol="J")
+    day.fill(noon + 75 * MINUTE, order_id="J", symbol="J")
+    day.accept(HALF_OPEN, "TWAP", end=HALF_CLOSE)
+    day.fill(HALF_OPEN + 105 * MINUTE)
+    market = MarketSettings(
+        lab.INPUTS, default_calendar="XNYS", calendars={"J": "XTKS"}, mark_interval_ns=HOUR
+    )
+    record = known("J")
+    record.calendar = "XTKS"
+
+    found = day.expected(record, order_id="J", market=market)
+    other = day.expected(record, market=market)
+
+    assert found[noon + 75 * MINUTE] == pytest.approx(400 / (400 + 400 * (1 / 0.8125 - 1)))
+    half = 0.5 + 0.25 * (0.5 - 1 / 3) * 3
+    assert found[noon - MINUTE] == pytest.approx(300 / (300 + 300 * (1 / half - 1)))
+    assert other[HALF_OPEN + 105 * MINUTE] == 0.5
+
+
+def test_without_sessions_a_vwap_order_has_no_expectation(day, lab):
+    day.quote(OPEN)
+    day.accept(OPEN, "VWAP", end=CLOSE)
+    day.fill(OPEN + HOUR)
+
+    assert lab.record(day.run(known(), calendar=None))["expected_progress"] == "NO_REFERENCE"
+
+
 def test_a_share_of_the_volume_counts_from_its_start(day):
     day.quote(OPEN)
     day.trade(OPEN + 30 * MINUTE, 900.0)
