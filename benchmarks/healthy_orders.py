@@ -163,11 +163,11 @@ class Orders:
             share = self.filled / volume
             average = self.paid / self.filled
         expected = expected_cost_bps(
-            self.qty, adv_qty=ADV, sigma_daily_bps=self.cell.sigma_daily_bps,
+            self.qty, adv=ADV, sigma_daily_bps=self.cell.sigma_daily_bps,
             spread_bps=SPREAD_BPS, participation=share, horizon_days=t / SESSION_S,
         )  # fmt: skip
         risk = risk_bps(
-            self._volatility(t), elapsed_s=t, half_spread_bps=SPREAD_BPS / 2, tick_bps=TICK_BPS
+            self._volatility(t), seconds=t, half_spread_bps=SPREAD_BPS / 2, tick_bps=TICK_BPS
         )
         z = z_cost(average, expected_bps=expected, risk_bps=risk)
         found: dict[str, Any] = {

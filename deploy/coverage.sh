@@ -5,7 +5,7 @@ bin=$1/bin
 rm -f .coverage .coverage.*
 "$bin/coverage" run -m pytest -q -n 2
 NUMBA_DISABLE_JIT=1 "$bin/coverage" run -m pytest -q -n 2 \
-  tests/metrics tests/operators tests/domain
+  tests/metrics tests/operators tests/domain tests/rules
 "$bin/coverage" combine -q
 "$bin/coverage" report --fail-under=90
 "$bin/coverage" report --fail-under=100 --include='domain/*,metrics/*,operators/*,rules/*'
