@@ -95,13 +95,13 @@ def ewma_limit(n: float, sd: float, weight: float, width: float = 3.0) -> float:
     L·σ·√(λ/(2 − λ)·(1 − (1 − λ)^(2n)))
 
     Unit: that of the values; L in standard deviations
-    Edges: 0 before the first value; NaN where σ is negative
+    Edges: 0 before the first value; NaN where σ or n is negative or λ not in (0, 1]
     Source: Lucas and Saccucci 1990
 
     >>> round(ewma_limit(1, sd=2.0, weight=0.2), 6)
     1.2
     """
-    if not sd >= 0.0:
+    if not sd >= 0.0 or not n >= 0.0 or not 0.0 < weight <= 1.0:
         return math.nan
     share = weight / (2.0 - weight) * (1.0 - (1.0 - weight) ** (2.0 * n))
     return width * sd * math.sqrt(share)
@@ -114,7 +114,8 @@ def running_mean(before: float, value: float, n: float) -> float:
     x̄' = x̄ + (x − x̄)/n
 
     Unit: that of the values
-    Edges: a value that is NaN changes nothing and is not to be counted
+    Edges: a value that is NaN changes nothing and is not to be counted; NaN where n is not
+        positive
     Source: Welford 1962
 
     >>> running_mean(2.0, value=5.0, n=3)
@@ -122,6 +123,8 @@ def running_mean(before: float, value: float, n: float) -> float:
     """
     if math.isnan(value):
         return before
+    if not n > 0.0:
+        return math.nan
     return before + (value - before) / n
 
 

@@ -89,11 +89,6 @@ class LimitBook:
             next_at = changes[len(passed)][0]
         return self._row(thresholds, version), next_at
 
-    def next_change(self, order: int) -> int:
-        """When the first change that was asked for an order begins."""
-        changes = self._asked.get(order)
-        return changes[0][0] if changes else END_OF_TIME
-
     def forget(self, order: int) -> None:
         """The order is over."""
         self._asked.pop(order, None)

@@ -14,8 +14,10 @@ from domain.vocabulary import EventKind
 from operators.market.logic import MarketSettings
 from operators.orders.group import OrderSettings
 from operators.orders.hours import (
+    CALENDAR,
     REACH_NS,
     TradingHours,
+    first_uncovered,
     next_open,
     recent_halts,
     session_close,
@@ -711,3 +713,11 @@ def test_halts_travel_to_the_groups_of_all_orders_and_into_their_snapshots(day, 
     rows = lab.finals(desk.rows)
     (fill,) = rows[rows["kind"] == EventKind.ORDER_FILLED]
     assert fill["expected_progress"] == pytest.approx(30 / 105)
+
+
+def test_a_calendars_hours_are_found_behind_anothers():
+    calendars = np.zeros(2, CALENDAR)
+    calendars["code"] = (7, 9)
+    calendars["since"], calendars["until"] = -(1 << 62), 1 << 62
+    codes, times = np.array([9, 0, 8]), np.array([0, 0, 0])
+    assert first_uncovered(codes, times, calendars, 0) == 2

@@ -8,8 +8,9 @@ from domain.errors import RecoveryError
 from domain.instants import END_OF_TIME
 from domain.keys import key_of
 from domain.reference import ReferenceRecord
-from domain.rows import MarketFlag, Rows
+from domain.rows import STATUS_IN_KERNELS, MarketFlag, Rows
 from domain.thresholds import AlertType
+from operators.alerts.judge import spread_bps
 from operators.alerts.limits import Configured
 from operators.alerts.watch import WatchLogic, WatchSettings
 from operators.orders.group import OrderSettings
@@ -324,6 +325,7 @@ def test_an_order_that_mostly_went_to_one_venue_names_it(tape, judged):
         )  # fmt: skip
     assert judged(tape)[0].main_venue == "XNAS"
 
+    tape.say("route_sent", 19, route_id="r8", order_qty=5_000)
     tape.say("route_sent", 20, route_id="r9", venue="BATS", order_qty=200)
     assert judged(tape)[0].main_venue == ""
 
@@ -394,6 +396,84 @@ def test_crossings_do_not_depend_on_batches_or_restarts(lab, judge_of, cuts, res
             judge.restart()
 
     assert out == expected
+
+
+def test_one_large_batch_gives_what_small_ones_give(tape, run, judge_of):
+    crowd(tape, 24)
+    tape.accept(259.0, 1_000, order_id="Q", ord_type="MARKET")
+    tape.fill(259.1, 1_000, 103.0, "q1", order_id="Q", venue="XNAS")
+    tape.say(
+        "fill_corrected", 259.2, "Q", exec_ref_id="q1", exec_id="q2", last_qty=1_000, last_px=103.1
+    )
+    rows = run(tape, orders=WITH_REFERENCE)
+    names = {key: name for one in rows for key, name in one.names.items()}
+    status = np.concatenate([one.status for one in rows])
+    small = judge_of().take(rows)
+
+    judge = judge_of()
+    judge.logic._verdicts = np.zeros(8, judge.logic._verdicts.dtype)
+    large = judge.take([Rows(status=status, names=names)])
+
+    by_order = sorted(small, key=lambda c: (c.scope, c.type, c.t, c.seq, c.ended))
+    assert sorted(large, key=lambda c: (c.scope, c.type, c.t, c.seq, c.ended)) == by_order
+
+
+def test_an_order_that_is_over_and_was_never_judged_is_left_alone(tape, run, judge_of, said):
+    quotes(tape, 60)
+    tape.accept(10.0, 1_000, ord_type="MARKET")
+    tape.fill(10.05, 1_000, 103.0, "e1", venue="XNAS")
+    rows = run(tape, orders=WITH_REFERENCE)
+    status = np.concatenate([one.status for one in rows])
+    late = status.copy()
+    late["restated"] = 1
+    names = {key: name for one in rows for key, name in one.names.items()}
+    tape.accept(20.0, 1_000, order_id="B", schedule=TWAP)
+    other = np.concatenate([one.status for one in run(tape, orders=WITH_REFERENCE)])
+    both = np.concatenate([other[other["order"] == key_of("B")], late])
+    names[key_of("B")] = "B"
+    assert judge_of().take([Rows(status=both, names=names)]) == []
+
+
+def test_a_request_that_comes_when_its_order_is_watched_takes_effect(tape, run, judge_of, said):
+    quotes(tape, 300)
+    tape.accept(0.5, 10_000, schedule=TWAP)
+    rows = run(tape)
+    names = {key: name for one in rows for key, name in one.names.items()}
+    status = np.concatenate([one.status for one in rows])
+    early = status["known"] < T0 + 50 * SECOND
+    judge = judge_of()
+    asked = asks(60, {"SLOW_EXECUTION": 0.9})
+
+    before = judge.take([Rows(status=status[early], names=names)])
+    after = judge.take(
+        [Rows(controls=[asked]), Rows(controls=[asked]), Rows(status=status[~early], names=names)]
+    )
+
+    assert before == []
+    assert after == []
+    assert said(judge_of().take(rows)) == [("A", "LOW"), ("A", "MEDIUM")]
+
+
+def test_a_feed_is_told_of_once_for_all_the_orders_of_a_desk(tape, run, judge_of, said):
+    quotes(tape, 60)
+    tape.accept(0.5, 1_000, desk="D")
+    tape.accept(0.6, 1_000, order_id="B", desk="D")
+    rows = run(tape)
+    for one in rows:
+        one.status["market_flags"] |= MarketFlag.STALE
+    status = np.concatenate([one.status for one in rows])
+    names = {key: name for one in rows for key, name in one.names.items()}
+    status = status[np.argsort(status["known"], kind="stable")]
+    found = judge_of(market_partitions=1).take([Rows(status=status, names=names)])
+    assert said(found) == [("feed:market-data-0", "HIGH")]
+
+
+def test_the_usual_spread_stands_in_where_the_market_is_crossed():
+    row = np.zeros(1, STATUS_IN_KERNELS)
+    row["bid"], row["ask"], row["usual_spread_bps"] = 100.0, 100.02, 7.0
+    assert spread_bps(row[0]) == pytest.approx(1.9998)
+    row["bid"] = 100.03
+    assert spread_bps(row[0]) == 7.0
 
 
 def test_the_step_says_how_far_it_is(tape, run, judge_of):
