@@ -13,10 +13,9 @@ from bus.pulsar.admin import Admin
 from bus.pulsar.errors import failure, in_words, pulsar_module
 from bus.pulsar.layout import CLOCK_TOPIC
 from bus.pulsar.link import Link
-from domain.errors import BusError
+from domain.errors import BusDown, BusError
 
 _TAKEN = ("ProducerFenced", "ProducerBusy")
-_SOMEBODY = "another process"
 
 
 class ClockLease:
@@ -40,7 +39,7 @@ class ClockLease:
             if self._producer is None:
                 self._producer = self._open(owner)
                 if self._producer is None:
-                    return self._holder()
+                    return self._other_than(owner)
                 self._owner = owner
             self._keep(ttl_ms)
             return None
@@ -61,10 +60,17 @@ class ClockLease:
             self._link.drop()
             raise failure(name, self._link.access.shown, str(error)) from error
 
-    def _holder(self) -> str:
+    def _other_than(self, owner: str) -> str:
+        """Who holds it. Raises BusDown where that is nobody but a former connection of ours.
+
+        A broker that answered too late lets us in when we have left, and notices only then.
+        """
         stats = self._admin.get(f"{self._admin.topic_path(CLOCK_TOPIC)}/stats") or {}
-        names = [each.get("producerName") for each in stats.get("publishers", ())]
-        return next((name for name in names if name), _SOMEBODY)
+        names = {each.get("producerName") for each in stats.get("publishers", ())}
+        others = sorted(name for name in names if name and name != owner)
+        if not others:
+            raise BusDown("the broker has not let go of a former connection of this clock yet")
+        return others[0]
 
     def renew(self, owner: str, ttl_ms: int) -> bool:
         """Write to the topic, which only the holder can; whether `owner` still is it."""

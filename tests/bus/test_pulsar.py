@@ -226,6 +226,24 @@ def test_a_clock_of_another_process_is_named(pulsar_bus):
     pulsar_bus.release_clock("first desk")
 
 
+def test_a_clock_waits_until_the_broker_lets_go_of_its_own_former_connection(pulsar_bus):
+    former = again(pulsar_bus)
+    assert former.take_clock("desk", "wall", 5_000) is None
+
+    with pytest.raises(BusDown, match="former connection"):
+        pulsar_bus.take_clock("desk", "wall", 5_000)
+
+    former.close()
+    wait_until(lambda: taken(pulsar_bus, "desk"))
+
+
+def taken(bus, owner):
+    try:
+        return bus.take_clock(owner, "wall", 5_000) is None
+    except BusDown:
+        return False
+
+
 def test_nobody_answers_where_there_is_no_broker():
     bus = open_bus("pulsar://127.0.0.1:1", Entry("http://127.0.0.1:1"), timeout_s=1.0)
 

@@ -171,7 +171,10 @@ def test_an_action_needs_the_scope_and_the_desk_and_is_in_the_audit(
         assert eventually(lines) == [
             ("us", "A2", "refused", "another desk's alert"),
             ("us", "A1", "done", "w"),
-            ("us", "A1", "refused", "alert A1 was acknowledged by us already"),
+            (
+                "us", "A1", "refused",
+                "alert A1 was acknowledged by us already; only an open one can be acknowledged",
+            ),
         ]  # fmt: skip
 
 
