@@ -18,6 +18,7 @@ from operators.orders.hours import (
     REACH_NS,
     TradingHours,
     first_uncovered,
+    hours_of,
     next_open,
     recent_halts,
     session_close,
@@ -721,3 +722,6 @@ def test_a_calendars_hours_are_found_behind_anothers():
     calendars["since"], calendars["until"] = -(1 << 62), 1 << 62
     codes, times = np.array([9, 0, 8]), np.array([0, 0, 0])
     assert first_uncovered(codes, times, calendars, 0) == 2
+    calendars["first"], calendars["last"] = (0, 5), (5, 8)
+    assert hours_of(calendars, 9) == (5, 8)
+    assert hours_of(calendars, 8) == (0, 0)

@@ -1,18 +1,21 @@
+import bytewax.operators as op
 import msgspec
 import numpy as np
 import pytest
+from bytewax.dataflow import Dataflow
+from bytewax.testing import TestingSink, TestingSource, run_main
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from domain.errors import RecoveryError
 from domain.instants import END_OF_TIME
-from domain.keys import key_of
+from domain.keys import GROUP_KEYS, key_of
 from domain.reference import ReferenceRecord
 from domain.rows import STATUS_IN_KERNELS, MarketFlag, Rows
 from domain.thresholds import AlertType
 from operators.alerts.judge import spread_bps
 from operators.alerts.limits import Configured
-from operators.alerts.watch import WatchLogic, WatchSettings
+from operators.alerts.watch import WatchLogic, WatchSettings, watch_orders
 from operators.orders.group import OrderSettings
 
 T0 = 1_700_000_000 * 1_000_000_000
@@ -484,6 +487,19 @@ def test_the_step_says_how_far_it_is(tape, run, judge_of):
     assert judge.logic.notify_at() is None
     assert judge.logic.on_notify() == ([], False)
     assert judge.logic.on_eof() == ([], False)
+
+
+def test_the_step_runs_under_the_engine(tape, run, judge_of):
+    crowd(tape, 8)
+    rows = run(tape, orders=WITH_REFERENCE)
+    parcels = []
+    flow = Dataflow("watched")
+    up = op.input("rows", flow, TestingSource([(GROUP_KEYS[0], one) for one in rows]))
+    op.output("out", watch_orders("watch", up, WatchSettings()), TestingSink(parcels))
+    run_main(flow)
+    found = [crossing for _, parcel in parcels for crossing in parcel.crossings]
+    assert found
+    assert found == judge_of().take(rows)
 
 
 def test_a_snapshot_of_another_version_is_refused(judge_of):
