@@ -15,7 +15,7 @@ import numpy as np
 
 from benchmarks.healthy_orders import STEP_S, Cell, Fault, Orders
 from benchmarks.report import note, parser, show
-from domain.alerts import SEVERITIES
+from domain.alerts import rank
 from domain.published import Severity
 from domain.rows import STATUS, Rows
 from domain.thresholds import AlertType
@@ -36,7 +36,7 @@ FAULTS = {
         AlertType.MARKET_IMPACT, Fault(participation=0.01, drift_bps=300.0),
     ),
 }  # fmt: skip
-_MEDIUM = SEVERITIES.index(Severity.MEDIUM)
+_MEDIUM = rank(Severity.MEDIUM)
 
 
 def first_alerts(cell: Cell, orders: int, seed: int, fault: Fault) -> dict[AlertType, np.ndarray]:
@@ -48,7 +48,7 @@ def first_alerts(cell: Cell, orders: int, seed: int, fault: Fault) -> dict[Alert
         (parcel,), _ = logic.on_batch([Rows(status=rows.view(STATUS), names=names)])
         for crossing in parcel.crossings:
             severity = crossing.severity
-            if severity is None or SEVERITIES.index(severity) < _MEDIUM:
+            if severity is None or rank(severity) < _MEDIUM:
                 continue
             first = found[AlertType(crossing.type)]
             at = int(crossing.scope) - 1

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from domain.alert_records import Record, alert_record, at_least, transition_record
-from domain.alerts import SEVERITIES, Alert, Transition
+from domain.alerts import Alert, Transition, rank
 from domain.instants import SECOND, parse_rfc3339
 from domain.published import Severity
 from domain.topics import alert_key, open_alerts_key
@@ -37,7 +37,7 @@ def open_alerts(
         one for one in found
         if at_least(one["severity"], least) and order_id in {None, one["scope"], *one["order_ids"]}
     ]  # fmt: skip
-    return sorted(kept, key=lambda one: -SEVERITIES.index(Severity(one["severity"])))
+    return sorted(kept, key=lambda one: -rank(one["severity"]))
 
 
 def alert_of(client: Any, alert_id: str) -> tuple[Alert, list[Transition]] | None:

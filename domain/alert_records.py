@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from domain.alerts import SEVERITIES, Alert, AlertState, Transition
+from domain.alerts import Alert, AlertState, Transition, rank
 from domain.instants import format_rfc3339
 from domain.published import Severity
 
@@ -75,7 +75,7 @@ def at_least(severity: str, least: Severity | None) -> bool:
     """Whether a severity is this one or a greater one; every one is where `least` is None."""
     if least is None:
         return True
-    return SEVERITIES.index(Severity(severity)) >= SEVERITIES.index(least)
+    return rank(severity) >= rank(least)
 
 
 def _time(ns: int | None) -> str | None:

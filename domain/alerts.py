@@ -31,9 +31,9 @@ ORDER_ALERTS = frozenset({AlertType.SLOW_EXECUTION, AlertType.HIGH_COST, AlertTy
 """Types whose scope is an order's id; every other is about something that orders share."""
 
 
-def rank(severity: Severity) -> int:
-    """0 for LOW up to 3 for CRITICAL."""
-    return SEVERITIES.index(severity)
+def rank(severity: str) -> int:
+    """0 for LOW up to 3 for CRITICAL; ValueError for any other word."""
+    return SEVERITIES.index(Severity(severity))
 
 
 def dedupe_key(desk: str, scope: str, type_: str) -> str:

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from domain.alerts import DATA, SEVERITIES
+from domain.alerts import DATA, rank
 from domain.published import Severity
 from domain.quiet_hours import QuietHours
 from domain.thresholds import AlertType
@@ -123,11 +123,6 @@ class Notify(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 NOBODY = Notify()
-
-
-def rank(severity: str) -> int:
-    """0 for the least severity."""
-    return SEVERITIES.index(Severity(severity))
 
 
 def _kind(channel: Channel) -> str:

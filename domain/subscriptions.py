@@ -8,8 +8,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from domain.alerts import NO_DESK
-from domain.channels import rank
+from domain.alerts import NO_DESK, rank
 from domain.published import EventType, Severity
 from domain.vocabulary import Topic
 

@@ -1,7 +1,6 @@
 """What counts as LOW, MEDIUM, HIGH and CRITICAL, by default and as somebody asked."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,13 +39,6 @@ LIMITS = np.dtype(
     ]
 )
 """The levels an order is judged by; NaN where a threshold is not set."""
-
-
-class Asked(NamedTuple):
-    """Thresholds of one order or of a configuration, and the version that says so."""
-
-    thresholds: Mapping[str, float]
-    config_version: str = ""
 
 
 @formula

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from domain.channels import rank
+from domain.alerts import rank
 from domain.instants import format_rfc3339
 from domain.topics import event_id
 from sinks.notify.intake import insert

@@ -8,8 +8,8 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from domain.alerts import NO_DESK
-from domain.channels import Notify, Route, rank
+from domain.alerts import NO_DESK, rank
+from domain.channels import Notify, Route
 from domain.instants import SECOND, parse_rfc3339
 from domain.published import AlertMonitoring, ExecutionAlertGenerated, Severity
 from domain.topics import event_id

@@ -7,8 +7,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from domain.alerts import NO_DESK
-from domain.channels import rank
+from domain.alerts import NO_DESK, rank
 from domain.published import AlertMonitoring, ExecutionAlertGenerated, Severity
 
 MOST_LINES = 50

@@ -2,7 +2,8 @@
 
 import pytest
 
-from domain.channels import NOBODY, PAGERDUTY, Severity, Slack, rank
+from domain.alerts import rank
+from domain.channels import NOBODY, PAGERDUTY, Severity, Slack
 from domain.channels_check import notify_of
 from domain.instants import format_rfc3339, parse_rfc3339
 from domain.quiet_hours import quiet_hours
