@@ -3,6 +3,7 @@
 import asyncio
 import re
 import time
+from contextlib import suppress
 from secrets import token_hex
 from typing import Any
 
@@ -23,6 +24,9 @@ _SAFE = (
 )
 _POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
 _NOWHERE = "(none)"
+_CUT_SHORT = frozenset({408, 413})
+"""Answers before the whole body was read: nothing can follow them on their connection."""
+_LINGER_S = 1.0
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -116,11 +120,25 @@ class _Call:
             if _POLICY[0] not in names:
                 headers.append(_POLICY)
             headers.append((b"x-request-id", self._id))
-            if self.status in {408, 413}:
-                # What is left of the body is not read, so nothing can follow it.
+            if self.status in _CUT_SHORT:
                 headers.append((b"connection", b"close"))
             message = {**message, "headers": headers}
+        elif self.status in _CUT_SHORT and not message.get("more_body", False):
+            await self._send({**message, "more_body": True})
+            await self._let_arrive()
+            message = {"type": "http.response.body", "body": b"", "more_body": False}
         await self._send(message)
+
+    async def _let_arrive(self) -> None:
+        """Take in what is still being sent, unread.
+
+        A connection closed over bytes that nobody took is reset, and a reset overtakes the
+        answer: a client in the midst of sending would never learn why it was cut off.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LINGER_S):
+                while (await self._receive()).get("more_body", False):
+                    pass
 
 
 def _length(told: bytes | None) -> int:

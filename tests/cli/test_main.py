@@ -158,7 +158,7 @@ def test_a_command_whose_terminal_closes_ends_as_if_it_was_told_to(tmp_path):
     if pid == 0:
         os.chdir(ROOT)
         command = ["-m", "cli.main", "simulate", "--minutes", "9999", "--out", str(out)]
-        os.execv(sys.executable, [sys.executable, *command])
+        os.execve(sys.executable, [sys.executable, *command], UNMEASURED)
     while b"Simulating" not in os.read(terminal, 65536):
         pass
 
