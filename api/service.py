@@ -26,6 +26,7 @@ from api.store.idempotency import FORGET
 from api.tasks import end
 from api.telemetry import Telemetry
 from domain.errors import BusError
+from domain.events import REPUBLISH
 
 REPUBLISH_MARK = "execmon:api:republish"
 """Stands in a status store that was asked about; an emptied one lacks it."""
@@ -123,7 +124,7 @@ async def _ask_if_empty(context: Context) -> None:
     if not await store.set(REPUBLISH_MARK, str(time.time_ns()), nx=True):
         return
     try:
-        await tell(context, "status_republish_requested", "api", {})
+        await tell(context, REPUBLISH, "api", {})
     except BaseException:
         with suppress(RedisError, OSError):
             await store.delete(REPUBLISH_MARK)

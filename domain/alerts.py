@@ -243,3 +243,5 @@ class AlertChange(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Somebody should be told of it, if their routing says so."""
     not_before: int | None = None
     """A page waits until then for an alert of wider scope to claim it."""
+    again: bool = False
+    """Told once more to a store that may have lost it; nothing happened."""

@@ -98,6 +98,10 @@ class Clock(msgspec.Struct, kw_only=True):
     topic: str | None = None
 
 
+REPUBLISH = "status_republish_requested"
+"""Type of the control message on which every open order, and every open alert, is told again."""
+
+
 class Envelope(msgspec.Struct):
     """The two members that tell what the rest is."""
 

@@ -9,7 +9,7 @@ import numpy as np
 from domain.batch import Batch, DeadLetter
 from domain.columns import DETAIL, EVENT, EVENT_NUMBERS, MARKET, blank
 from domain.errors import Refused
-from domain.events import Clock, Envelope, MarketMessage, OrderMessage
+from domain.events import REPUBLISH, Clock, Envelope, MarketMessage, OrderMessage
 from domain.instants import NO_TIME, parse_rfc3339
 from domain.keys import GROUPS, crc_of, group_of, key_of
 from domain.reasons import DeadLetterReason
@@ -52,7 +52,7 @@ _TOPIC_OF_TYPE: dict[str, Topic] = {
     "alert_closed": Topic.CONTROL,
     "silence_set": Topic.CONTROL,
     "send_tested": Topic.CONTROL,
-    "status_republish_requested": Topic.CONTROL,
+    REPUBLISH: Topic.CONTROL,
 }
 
 Message = OrderMessage | MarketMessage | Clock

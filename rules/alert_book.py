@@ -49,6 +49,10 @@ class AlertBook:
         """An alert that is open, or has been over for less than a day at `at`."""
         return self._open.alert(alert_id, at)
 
+    def shown(self) -> list[AlertChange]:
+        """Every open alert once more, as it is; nothing happens."""
+        return self._open.shown()
+
     def take(self, crossing: Crossing) -> list[AlertChange]:
         """A condition began, changed its severity, or ended."""
         life = self._open.get((crossing.desk, crossing.scope, crossing.type))

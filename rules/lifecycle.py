@@ -95,6 +95,7 @@ class Life(msgspec.Struct, omit_defaults=True):
     snoozed_as: Severity | None = None
     """A snooze ends when the severity rises above this."""
     claim_until: int | None = None
+    last: Transition | None = None
 
     @property
     def is_told_of(self) -> bool:
@@ -184,6 +185,7 @@ def step(
     transition = Transition(
         seq=seq, at=at, change=change, state=alert.state, severity=alert.severity, by=by, why=why
     )  # fmt: skip
+    life.last = transition
     waits = notify and life.claim_until is not None and at < life.claim_until
     return AlertChange(
         alert=alert,

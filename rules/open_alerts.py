@@ -93,6 +93,16 @@ class OpenAlerts:
         """Of every open alert, in order."""
         return sorted(self._lives)
 
+    def shown(self) -> list[AlertChange]:
+        """Every open alert with its newest transition, for a store that may have lost them."""
+        return [
+            AlertChange(
+                alert=life.alert, transition=life.last, publish=False, notify=False, again=True
+            )
+            for life in map(self._lives.__getitem__, self.keys())
+            if life.last is not None
+        ]
+
     def alert(self, alert_id: str, at: int) -> Alert | None:
         """An alert that is open, or has been over for less than a day at `at`."""
         key = self._key_of_id.get(alert_id)

@@ -26,7 +26,8 @@ class AlertFile:
 
     def take(self, change: AlertChange) -> None:
         """Keep one: alerts are few, and workers give those of different desks as they come."""
-        self.changes.append(change)
+        if not change.again:
+            self.changes.append(change)
 
     def __exit__(self, failed: type[BaseException] | None, *_: object) -> None:
         self.changes.sort(key=lambda change: change.alert.desk)

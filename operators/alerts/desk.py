@@ -10,13 +10,13 @@ from bytewax.operators import stateful_batch as _stateful_batch
 
 from domain.alerts import AlertAction, AlertChange, Crossing, Silence
 from domain.errors import RecoveryError
-from domain.events import Envelope
+from domain.events import REPUBLISH, Envelope
 from domain.instants import END_OF_TIME, NO_TIME
 from operators.alerts.inbox import Inbox
 from operators.alerts.parcels import Parcel
 from rules.alert_book import AlertBook
 
-VERSION = 1
+VERSION = 2
 """Of the snapshots of this step."""
 Row = Crossing | tuple[int, bytes]
 
@@ -79,7 +79,12 @@ class DeskLogic(StatefulBatchLogic[Parcel, AlertChange, Any]):
             if parcel.end != END_OF_TIME:
                 self._end = max(self._end, parcel.end)
         out: list[AlertChange] = []
+        before: Row | None = None
         for row in self._inbox.release():
+            # A control message comes from every group of orders, and at one place.
+            if row == before and not isinstance(row, Crossing):
+                continue
+            before = row
             out += self._book.fire(_place(row)[0])
             if isinstance(row, Crossing):
                 out += self._book.take(row)
@@ -96,12 +101,12 @@ class DeskLogic(StatefulBatchLogic[Parcel, AlertChange, Any]):
         return [], False
 
     def _obey(self, at: int, raw: bytes) -> list[AlertChange]:
-        """Take a control message; one that cannot be read is nobody's order.
-
-        Each comes from several sources; the book knows a repeat.
-        """
+        """Take a control message; one that cannot be read is nobody's order."""
         try:
-            if _ENVELOPE.decode(raw).type == "silence_set":
+            type_ = _ENVELOPE.decode(raw).type
+            if type_ == REPUBLISH:
+                return self._book.shown()
+            if type_ == "silence_set":
                 return self._book.silence(at, _SILENCE.decode(raw))
             return self._book.act(at, _ACTION.decode(raw))
         except msgspec.DecodeError:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from domain.alerts import Crossing
+from domain.events import REPUBLISH
 from domain.instants import END_OF_TIME, MILLISECOND, NO_TIME
 from domain.keys import GROUP_KEYS, group_of
 from rules.inhibition import EVERY_DESK
@@ -13,7 +14,7 @@ from rules.lifecycle import Action
 
 GRID_NS = 20 * MILLISECOND
 """Bare watermarks go on once for each such stretch of event time."""
-CONTROL_TYPES = frozenset({*Action, "silence_set"})
+CONTROL_TYPES = frozenset({*Action, "silence_set", REPUBLISH})
 """Control messages that are about alerts."""
 
 
@@ -46,14 +47,16 @@ def desk_group(desk: str, groups: int) -> int:
 
 
 def desk_groups(raw: bytes, groups: int) -> Iterable[int]:
-    """Groups that a control message concerns: its desk's, all for `*`, none if it is no alert's."""
+    """Groups that a control message concerns: its desk's, or all; none if it is no alert's."""
     try:
         address = _ADDRESS.decode(raw)
     except msgspec.DecodeError:
         return ()
     if address.type not in CONTROL_TYPES:
         return ()
-    return range(groups) if address.scope == EVERY_DESK else (desk_group(address.scope, groups),)
+    if address.scope == EVERY_DESK or address.type == REPUBLISH:
+        return range(groups)
+    return (desk_group(address.scope, groups),)
 
 
 class DeskRouter:

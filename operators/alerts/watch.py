@@ -24,7 +24,7 @@ from operators.alerts.routed import RoutedQty
 from operators.alerts.told import Silent, is_about_a_feed, order_crossings
 from operators.lookup import find, new_table, put
 
-VERSION = 1
+VERSION = 2
 _MOST_VERDICTS = 1024
 _NO_SOURCE = -1
 """Which group a parcel is from is known by its key."""
@@ -97,7 +97,7 @@ class WatchLogic(StatefulBatchLogic[Rows, Parcel, Any]):
             for known, raw in rows.controls:
                 self._take(known, raw)
             controls += rows.controls
-            self._venues.update(self.routed.take(rows))
+            self._venues.update(self.routed.take(rows, self._watermark))
             if len(rows.status):
                 crossings += self._judge(rows)
             self._watermark = max(self._watermark, rows.watermark)
@@ -149,7 +149,7 @@ class WatchLogic(StatefulBatchLogic[Rows, Parcel, Any]):
         row = rows.status[int(verdict["row"])]
         if is_about_a_feed(verdict):
             return self.silent.take(verdict, row, rows.names)
-        venue = self._venues.get(self.routed.main_venue(int(row["root"])), "")
+        venue = self._venues.get(self.routed.main_venue(int(row["root"]), int(row["known"])), "")
         version = self.limits.versions[int(verdict["limits"])]
         return order_crossings(verdict, row, rows.names, venue, version)
 

@@ -10,7 +10,7 @@ from bytewax.operators import KeyedStream, StatefulBatchLogic
 from bytewax.operators import stateful_batch as _stateful_batch
 
 from domain.columns import DETAIL
-from domain.events import Envelope
+from domain.events import REPUBLISH, Envelope
 from domain.instants import END_OF_TIME, NO_TIME, SECOND
 from domain.reference_book import ReferenceBook
 from domain.rows import Rows, chosen_venues
@@ -199,9 +199,9 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
                 record = self.group.take_reference(raw, known)
                 if hands_on and self.settings.progress_ns and record.scope is not None:
                     self._scopes.append((known, raw))
-            elif type_ == "status_republish_requested":
-                self._republish = True
-            elif self.settings.progress_ns:
+                continue
+            self._republish |= type_ == REPUBLISH
+            if self.settings.progress_ns:
                 self._controls.append((known, raw))
 
     def _fold(self, event_watermark: int, watermark: int) -> Rows:

@@ -97,6 +97,23 @@ def test_people_act_through_control_messages_each_taken_once():
     assert [str(c.transition.change) for c in changes] == ["RAISED", "ACKNOWLEDGED", "SUPPRESSED"]
 
 
+def test_every_open_alert_is_told_once_more_where_that_is_asked_for_and_nothing_happens():
+    logic = DeskLogic(DeskSettings(sources=2), None)
+    again = (ns(6), b'{"type":"status_republish_requested","order_id":"*"}')
+    rows = [crossing(0, scope="A2"), crossing(1), crossing(2, scope="A3"), crossing(3, None, "A3")]
+    give(logic, Parcel(0, ns(4), rows), Parcel(1, ns(4)))
+    logic = DeskLogic(DeskSettings(sources=2), logic.snapshot())
+    before = logic.snapshot()
+
+    changes = give(logic, Parcel(0, ns(10), [], [again]), Parcel(1, ns(10), [], [again]))
+
+    assert [(c.alert.scope, str(c.transition.change)) for c in changes] == [
+        ("A1", "RAISED"), ("A2", "RAISED"),
+    ]  # fmt: skip
+    assert all(c.again and not c.publish and not c.notify for c in changes)
+    assert logic.snapshot()[3] == before[3]
+
+
 @pytest.mark.parametrize(
     "raw",
     [b"{", b'{"type":"alert_closed"}', b'{"type":"silence_set","scope":"US-CASH"}',
@@ -122,7 +139,8 @@ def test_nothing_is_lost_when_the_flow_ends():
 def test_a_snapshot_of_another_version_is_refused_in_words():
     snapshot = DeskLogic(ONE, None).snapshot()
 
-    with pytest.raises(RecoveryError, match="saved in version 2, this one reads 1"):
+    words = f"saved in version {VERSION + 1}, this one reads {VERSION}"
+    with pytest.raises(RecoveryError, match=words):
         DeskLogic(ONE, (VERSION + 1, *snapshot[1:]))
 
 
@@ -132,7 +150,7 @@ def test_a_snapshot_is_plain_data():
 
     version, watermarks, waiting, book, end = logic.snapshot()
 
-    assert (version, watermarks) == (1, {0: ns(1)})
+    assert (version, watermarks) == (VERSION, {0: ns(1)})
     assert {type(x) for x in (waiting, book)} == {bytes}
     assert type(end) is int
 

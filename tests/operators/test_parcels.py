@@ -65,6 +65,12 @@ def test_an_action_goes_to_its_desk_once_and_a_silence_of_all_desks_to_every_gro
     assert all(p.controls == [everywhere] for (g, _), p in dealt.items() if g != US)
 
 
+def test_what_asks_for_everything_once_more_goes_to_every_group():
+    again = b'{"type":"status_republish_requested","order_id":"*"}'
+
+    assert list(desk_groups(again, GROUPS)) == list(range(GROUPS))
+
+
 @pytest.mark.parametrize(
     "raw", [b"", b"[]", b'{"type":7}', b'{"type":"monitoring_started","scope":"US"}', b"{}"]
 )

@@ -2,6 +2,7 @@
 
 import json
 
+import msgspec
 import pytest
 import redis
 from bytewax.dataflow import Dataflow
@@ -260,6 +261,24 @@ def test_an_order_has_the_types_of_its_open_alerts_in_the_specified_order(store,
     assert alerts_of(store, "A") == []
     assert alerts_of(store, "B") == ["VENUE_ISSUE"]
     assert not store.hexists(status_key("A"), "alerts")
+
+
+def test_a_store_that_was_emptied_has_open_alerts_again_once_they_are_told_again(
+    bus, store, status, write
+):
+    change = raised("AL1", "A1")
+    status("A1")
+    write(change)
+    before = store.hgetall(alert_key("AL1")), store.zrange(OPEN_ALERTS, 0, -1, withscores=True)
+    store.flushall()
+
+    status("A1")
+    write(msgspec.structs.replace(change, publish=False, notify=False, again=True))
+
+    after = store.hgetall(alert_key("AL1")), store.zrange(OPEN_ALERTS, 0, -1, withscores=True)
+    assert after == before
+    assert alerts_of(store, "A1") == ["SLOW_EXECUTION"]
+    assert len(published(bus).events) == 1
 
 
 def test_an_order_that_was_not_seen_yet_keeps_its_alerts_for_when_it_is(store, status, write):

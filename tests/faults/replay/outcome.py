@@ -12,7 +12,7 @@ from psycopg.rows import dict_row
 from bus.base import START, Bus
 from bus.repeats import Repeats
 from domain.records import WALL_CLOCK_FIELDS
-from domain.topics import OPEN_ORDERS, STATUS_PREFIX
+from domain.topics import OPEN_ALERTS, OPEN_ORDERS, STATUS_PREFIX, alert_key
 from domain.vocabulary import Topic
 
 TABLES = {
@@ -20,15 +20,18 @@ TABLES = {
     "fills": "order_id, pos, source",
     "orders": "order_id",
     "order_events": "order_id, pos, source",
+    "alerts": "alert_id",
+    "alert_transitions": "alert_id, seq",
 }
 """Tables that are compared, and an order of their rows."""
+_ALERT = ("seq", "desk", "body", "orders")
 
 
 @dataclass(slots=True)
 class Outcome:
     """Rows, statuses and events by their names, and how many events came again.
 
-    Events are those of `execution-updates` and `execution-events`.
+    Events are those of `execution-updates`, `execution-events` and `execution-alerts`.
     """
 
     rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
@@ -36,6 +39,8 @@ class Outcome:
     events: dict[str, bytes] = field(default_factory=dict)
     order: dict[str, list[int]] = field(default_factory=dict)
     """Sequence numbers of each order's statuses, in the order in which they came first."""
+    alerts: dict[str, list[str]] = field(default_factory=dict)
+    """Ids of the events of each desk's alerts in each partition, likewise."""
     repeated: int = 0
     spoilt: list[str] = field(default_factory=list)
     """Events that came again under the same id with other contents."""
@@ -53,7 +58,7 @@ class Outcome:
         found = [f"event {key} came again with other contents" for key in self.spoilt[:3]]
         for table in TABLES:
             found += _differ(table, _by_text(self.rows[table]), _by_text(other.rows[table]))
-        for name in ("statuses", "events", "order"):
+        for name in ("statuses", "events", "order", "alerts"):
             found += _differ(name, getattr(self, name), getattr(other, name))
         return found
 
@@ -115,14 +120,19 @@ def _statuses(status: Any) -> dict[str, dict[str, Any]]:
         fields = {k.decode(): v for k, v in status.hgetall(key).items()}
         fields["body"] = without_wall_clock(msgspec.json.decode(fields["body"]))
         found[key.decode()] = fields
-    found[OPEN_ORDERS] = dict(status.zrange(OPEN_ORDERS, 0, -1, withscores=True))
+    for key in (OPEN_ORDERS, OPEN_ALERTS):
+        found[key] = dict(status.zrange(key, 0, -1, withscores=True))
+    # What is over, and earlier steps, an emptied store does not get back: the history has them.
+    for alert_id in found[OPEN_ALERTS]:
+        key = alert_key(alert_id.decode())
+        found[key] = dict(zip(_ALERT, status.hmget(key, _ALERT), strict=True))
     return found
 
 
 def _read_events(bus: Bus, found: Outcome) -> None:
     repeats = Repeats()
     reader = bus.reader()
-    topics = (Topic.EXECUTION_UPDATES, Topic.EXECUTION_EVENTS)
+    topics = (Topic.EXECUTION_UPDATES, Topic.EXECUTION_EVENTS, Topic.EXECUTION_ALERTS)
     for place in [(topic, p) for topic in topics for p in range(bus.partitions(topic))]:
         position = START
         while batch := reader.read({place: position}, 1000, 0).get(place):
@@ -130,7 +140,11 @@ def _read_events(bus: Bus, found: Outcome) -> None:
             for message in batch:
                 events = msgspec.json.decode(message.body)
                 for event in events if isinstance(events, list) else [events]:
-                    _add(found, event, is_new=repeats.is_new(event["event_id"]))
+                    is_new = repeats.is_new(event["event_id"])
+                    _add(found, event, is_new=is_new)
+                    if is_new and place[0] is Topic.EXECUTION_ALERTS:
+                        desk = f"{event['monitoring']['desk']} in {place[1]}"
+                        found.alerts.setdefault(desk, []).append(event["event_id"])
     reader.close()
 
 

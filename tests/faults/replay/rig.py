@@ -48,6 +48,8 @@ _SHARE = 12
 """Slices of the replay for each kill."""
 _MOST_BUSY_S = 10.0
 EPOCH_S = 0.3
+THRESHOLDS = "SLIPPAGE=0.1 EXECUTION_SPEED=0.95 MARKET_IMPACT_BPS=0.1"
+"""So that most orders of a short replay have alerts that begin, change and end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ class Stage:
         migrate(self.history_url)
         self.settings = load_settings(
             {"recovery_dir": str(self.folder / "recovery"), "epoch_s": EPOCH_S,
-             **settings_of(self.bus_server)},
+             "alert_thresholds": THRESHOLDS, **settings_of(self.bus_server)},
             env={},
         )  # fmt: skip
         self.bus = open_bus(self.bus_server.url, self.settings, timeout_s=TIMEOUT_S)
@@ -131,7 +133,7 @@ class Stage:
         servers = Servers(self.bus_server.url, self.status_server.url)
         env = environment(
             self.settings, servers, EXECMON_EPOCH_S=f"{EPOCH_S}", EXECMON_LOG_FORMAT="json",
-            EXECMON_HISTORY_URL=self.history_url,
+            EXECMON_HISTORY_URL=self.history_url, EXECMON_ALERT_THRESHOLDS=THRESHOLDS,
             **{f"EXECMON_{k.upper()}": v for k, v in settings_of(self.bus_server).items()},
         )  # fmt: skip
         return {**env, "PYTHONPATH": str(root)}

@@ -12,10 +12,12 @@ from typing import Any
 from bus.base import Bus
 from bus.clock import ClockWriter
 from bus.publish import Publisher
+from domain.alerts import Silence
 from domain.events import OrderMessage
 from domain.instants import MILLISECOND, SECOND, format_rfc3339, parse_rfc3339
 from domain.keys import group_of
 from domain.vocabulary import Topic
+from rules.inhibition import EVERY_DESK
 from sources.simulator.presets import demo_spec
 from sources.simulator.script import Simulation
 from tests.faults.replay.buses import Patient
@@ -23,6 +25,7 @@ from tests.faults.replay.buses import Patient
 TICK_NS = SECOND // 4
 LEAD_NS = SECOND // 5
 """Clocks are ahead of the desk, so that most of what it says is late for its partition."""
+SILENT_NS = 5 * SECOND
 LATE_EVERY = 5
 """Every so many order events one is dated before its partition's clock."""
 LAST = set({group_of(f"LAST-{n}"): f"LAST-{n}" for n in range(200)}.values())
@@ -46,7 +49,9 @@ def replay(messages: int, *, seed: int = 11) -> list[Said]:
     simulation = Simulation(demo_spec(events_per_s=60, open_parents=12), seed)
     found = (pair for pair in simulation.messages() if not isinstance(pair[1], bytes))
     held: tuple[Topic, Any] | None = None
-    for topic, message in itertools.islice(found, messages):
+    for number, (topic, message) in enumerate(itertools.islice(found, messages)):
+        if number == messages * 2 // 3:
+            said.append((Topic.CONTROL, _silence(newest)))
         if isinstance(message, dict):
             said.append((topic, message))
             continue
@@ -66,6 +71,14 @@ def replay(messages: int, *, seed: int = 11) -> list[Said]:
         if topic is Topic.ORDERS and orders % LATE_EVERY == 3:
             said.append((topic, message))
     return [*said, *([held] if held else []), *_end(newest + SECOND)]
+
+
+def _silence(ts_ns: int) -> Silence:
+    """Every alert is silent for some seconds, so that alerts change in mid-replay."""
+    return Silence(
+        ts_event=format_rfc3339(ts_ns), scope=EVERY_DESK, silence_id="s1", by="ann",
+        until=format_rfc3339(ts_ns + SILENT_NS),
+    )  # fmt: skip
 
 
 def _end(ts_ns: int) -> Iterator[Said]:

@@ -24,6 +24,9 @@ REPEATING = "updates.flushed"
 """Whoever dies here has to publish something again."""
 OTHERS = [point for point in OF_MONITOR if point != REPEATING]
 
+CHANGES = {"RAISED", "SUPPRESSED", "UNSUPPRESSED"}
+"""What happens to alerts in the replay."""
+
 
 def kills(unit, points, count, dice):
     """So many kills, every other one at random, the others at each of the points in turn."""
@@ -47,6 +50,7 @@ def test_one_process_is_killed_and_every_row_is_there_once(stage, said, undistur
 
     assert one.killed == len(planned)
     assert left.repeated > 0
+    assert {row["change"] for row in left.rows["alert_transitions"]} >= CHANGES
     assert left.differences(undisturbed) == []
 
 
