@@ -2,13 +2,15 @@
 
 Every way reads the same Parquet files and writes the same columns, all metrics of the status
 for every fill, marks every 60 s. The outputs are compared first, to 1e-9, and nothing is timed
-before they agree.
+before they agree. Then the pipeline runs with alerts and without, in turns, both with marks
+every 5 s: `alerts_overhead` is the share that alerts add.
 """
 
 import argparse
 import shutil
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -20,7 +22,9 @@ from benchmarks.batch_polars import OUTPUT, Session
 from benchmarks.compare import differences
 from benchmarks.report import apart, note, parser, show, timed
 from benchmarks.w1 import CACHE, OPEN_NS, Paths, Size, w1
+from domain.instants import SECOND
 
+ALERT_MARK_NS = 5 * SECOND
 KEY = ("order_id", "ts_event", "kind", "seq")
 SESSION = Session(OPEN_NS)
 WARM = Size(ticks=20_000, symbols=20, orders=50, fills=2_000)
@@ -36,6 +40,26 @@ def run_stream(paths: Paths, out: Path, processes: int = 1) -> dict[str, float]:
     small = w1(1, cache=CACHE / "warm", size=WARM)
     found, _ = apart(stream.run, paths, out, processes, small)
     return found
+
+
+def alerts_overhead(paths: Paths, out: Path, processes: int, repeat: int) -> dict[str, Any]:
+    """The pipeline with alerts beside the one without; medians of passes in turns."""
+    small = w1(1, cache=CACHE / "warm", size=WARM)
+    seconds: dict[bool, list[float]] = {False: [], True: []}
+    alerts = 0.0
+    for _ in range(repeat):
+        for on, passes in seconds.items():
+            run = partial(stream.run, with_alerts=on)
+            found, _ = apart(run, paths, fresh(out), processes, small, ALERT_MARK_NS)
+            passes.append(found["stream_s"])
+            alerts = max(alerts, found["alerts"])
+    without_s, with_s = median(seconds[False]), median(seconds[True])
+    return {
+        "alerts_overhead": with_s / without_s - 1.0,
+        "without_alerts_s": without_s,
+        "with_alerts_s": with_s,
+        "alert_changes": round(alerts),
+    }
 
 
 def run_polars(paths: Paths, out: Path, repeat: int) -> float:
@@ -97,6 +121,7 @@ def measure(scale: int, processes: int, repeat: int, *, with_per_event: bool) ->
             must_agree("per-event flow and Polars", plain, polars)
         polars_s, polars_mb = apart(run_polars, paths, polars, repeat)
         runs = [run_stream(paths, fresh(stream), processes) for _ in range(repeat)]
+        figures |= alerts_overhead(paths, stream, processes, repeat)
     stream_s = median(run["stream_s"] for run in runs)
     return {
         "stream_s": stream_s,

@@ -2,6 +2,7 @@
 
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from bytewax.testing import cluster_main, run_main
 from benchmarks.batch_polars import OUTPUT
 from benchmarks.report import peak_mb
 from benchmarks.w1 import CALENDAR, Paths
-from dataflows.graph import monitor_graph
+from dataflows.graph import AlertPlan, monitor_graph
 from domain.batch import DeadLetter
 from domain.instants import SECOND
 from domain.reference_check import decode_reference
@@ -120,38 +121,81 @@ class NoLettersPart(StatelessSinkPartition[Any]):
         raise ValueError(items[0][1].words)
 
 
-def run(paths: Paths, out: Path, workers: int, warm: Paths | None = None) -> dict[str, float]:
+class Counted(DynamicSink[Any]):
+    """Counts changes of alerts."""
+
+    def __init__(self) -> None:
+        self.parts: list[CountedPart] = []
+
+    def build(self, step_id: str, worker_index: int, worker_count: int) -> "CountedPart":
+        """The count of one worker."""
+        del step_id, worker_index, worker_count
+        self.parts.append(CountedPart())
+        return self.parts[-1]
+
+
+class CountedPart(StatelessSinkPartition[Any]):
+    """See Counted."""
+
+    count = 0
+
+    def write_batch(self, items: list[Any]) -> None:
+        """Count them."""
+        self.count += len(items)
+
+
+def run(
+    paths: Paths,
+    out: Path,
+    workers: int,
+    warm: Paths | None = None,
+    mark_ns: int = MARK_NS,
+    *,
+    with_alerts: bool = False,
+) -> dict[str, float]:
     """One timed pass in this process, kernels warm; see `pipeline.run_stream`."""
     began = time.perf_counter()
     warm_kernels()
+    plan = _Plan(workers, mark_ns, with_alerts)
     if warm is not None:
-        _pass(warm, out, workers)
+        _pass(warm, out, plan)
         for file in out.glob("*.arrow"):
             file.unlink()
-    seconds = _pass(paths, out, workers)
+    counted = Counted()
+    seconds = _pass(paths, out, plan, counted)
     return {
+        "alerts": sum(part.count for part in counted.parts),
         "stream_s": seconds,
         "stream_wall_s": time.perf_counter() - began,
         "peak_mb": peak_mb(),
     }
 
 
-def _pass(paths: Paths, out: Path, workers: int) -> float:
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    workers: int
+    mark_ns: int
+    with_alerts: bool
+
+
+def _pass(paths: Paths, out: Path, plan: _Plan, counted: Counted | None = None) -> float:
     source = FileSource(ParquetReader(paths.market), ParquetReader(paths.orders))
     lines = paths.reference.read_bytes().splitlines()
     records = tuple(decode_reference(line) for line in lines)
     market = MarketSettings(
-        source.inputs, mark_interval_ns=MARK_NS, default_calendar=CALENDAR, horizons=()
+        source.inputs, mark_interval_ns=plan.mark_ns, default_calendar=CALENDAR, horizons=()
     )
     orders = OrderSettings(
-        mark_interval_ns=MARK_NS, mark_row_interval_ns=MARK_NS, references=records
+        mark_interval_ns=plan.mark_ns, mark_row_interval_ns=MARK_NS, references=records
     )
+    alerts = AlertPlan(sink=counted or Counted()) if plan.with_alerts else None
     flow = monitor_graph(
-        source, source.inputs, market, orders, {"rows": ArrowSink(out)}, NoLetters()
-    )
+        source, source.inputs, market, orders, {"rows": ArrowSink(out)}, NoLetters(),
+        alerts,
+    )  # fmt: skip
     began = time.perf_counter()
-    if workers == 1:
+    if plan.workers == 1:
         run_main(flow, epoch_interval=_EPOCH)
     else:
-        cluster_main(flow, [], 0, epoch_interval=_EPOCH, worker_count_per_proc=workers)
+        cluster_main(flow, [], 0, epoch_interval=_EPOCH, worker_count_per_proc=plan.workers)
     return time.perf_counter() - began
