@@ -4,7 +4,8 @@ An open loop over the deployed processes: messages are encoded before the run an
 on a schedule that never waits, 80 % ticks and 20 % fills and routes, 10,000 orders open,
 snapshots on. A fill counts from when it was due to be published, in slices of 5 ms, to the
 first entry of the status feed that shows it, by the status server's own clock, rounded up
-to its millisecond; the first final one is counted apart.
+to its millisecond; the first final one is counted apart. Orders of some symbols have a cost cap
+that many of them pass, so that alerts are raised meanwhile; see `alert_watch.py`.
 """
 
 import argparse
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 import psutil
 
+from benchmarks.alert_watch import alert_figures
 from benchmarks.bus_load import Plan
 from benchmarks.deployed import deployed
 from benchmarks.desk_process import DeskProcess, Sent
@@ -32,6 +34,8 @@ PATIENCE_S = 10.0
 """How long fills that were not shown are waited for."""
 _PERCENTILES = {"p50_ms": 50.0, "p99_ms": 99.0, "p999_ms": 99.9}
 _FEED = "100000"
+_CAPS = "; ".join(f"symbol=S{k:03d} SLIPPAGE=0.5" for k in range(10))
+"""Of one order in twenty."""
 
 
 def run(rate: int, told: argparse.Namespace) -> dict[str, Any]:
@@ -39,7 +43,7 @@ def run(rate: int, told: argparse.Namespace) -> dict[str, Any]:
     with deployed() as stand:
         plan = Plan(events_per_s=rate, seconds=WARM_S + told.seconds + TAIL_S, orders=told.orders)
         with DeskProcess(stand.servers.bus_url, plan) as desk:
-            worker = stand.start_monitor(EXECMON_FEED_LENGTH=_FEED)
+            worker = stand.start_monitor(EXECMON_FEED_LENGTH=_FEED, EXECMON_ALERT_THRESHOLDS=_CAPS)
             with FeedWatch(stand.servers.status_url) as watch:
                 desk.begin()
                 desk.wait_until_running()
@@ -54,6 +58,7 @@ def run(rate: int, told: argparse.Namespace) -> dict[str, Any]:
             busy_s = after.user + after.system - before.user - before.system
             return {
                 **figures(sent, watch.shown(), told.seconds),
+                **alert_figures(stand.bus, sent.start_ns + round(WARM_S * SECOND)),
                 "cores": round(busy_s / plan.seconds, 2),
                 "worker_mb": round(process.memory_info().rss / 1e6, 1),
             }
