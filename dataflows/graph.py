@@ -148,7 +148,5 @@ ALERT_STEP_IDS = (
 )  # fmt: skip
 """Where alerts are raised."""
 BAR_STEP_IDS = ("bars", "rows_and_bars")
-"""Where bars are cut."""
-EVALUATION_STEP_IDS = ("evaluations", "rows_and_bars")
-"""Where evaluations are kept."""
+"""Where bars are cut; where evaluations are kept, `evaluations` joins them."""
 assert len(GROUP_KEYS) >= 16

@@ -13,7 +13,7 @@ def evaluations_of(rows: Rows, kept: np.ndarray, in_force: Sequence[InForce]) ->
 
     `in_force` are the thresholds by row of the table of limits.
     """
-    found = np.empty(len(kept), EVALUATION)
+    found = np.zeros(len(kept), EVALUATION)
     judged = rows.status
     at = kept["row"]
     for name in SHARED_COLUMNS:

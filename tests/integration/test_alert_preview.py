@@ -14,6 +14,7 @@ from analytics.alert_preview import Proposal, preview
 from bus.connect import open_bus
 from dataflows.graph import AlertPlan, monitor_graph
 from dataflows.history import history_graph
+from domain.instants import parse_rfc3339
 from domain.thresholds import Configured
 from domain.vocabulary import Topic
 from operators.alerts.watch import WatchSettings
@@ -46,14 +47,14 @@ class Stored:
     url: str
     day: date
 
-    def alerts(self) -> dict[str, Any]:
+    def alerts(self, *types: str) -> dict[str, Any]:
         """What the live flow raised: beginning and first published severity by id."""
         with psycopg.connect(self.url) as connection:
             rows = connection.execute(
                 "SELECT alert_id, started_ns, (SELECT severity FROM alert_transitions t "
                 "WHERE t.alert_id = a.alert_id ORDER BY seq LIMIT 1) FROM alerts a "
                 'WHERE "type" = ANY(%s)',
-                (list(TYPES),),
+                (list(types or TYPES),),
             ).fetchall()
         return {alert_id: tuple(rest) for alert_id, *rest in rows}
 
@@ -112,3 +113,89 @@ def live(events, configured, url):
 @pytest.fixture(scope="module")
 def yesterday(events, history_server):
     return live(events, YESTERDAYS, fresh_database(history_server.url, "yesterday"))
+
+
+def raised_by(answer: Any, before: dict[str, Any]) -> dict[str, Any]:
+    """What the proposal raises, as the answer tells it: by id, what is known of each."""
+    gone = {one["alert_id"] for one in answer["only_before"]}
+    new = {
+        one["alert_id"]: (parse_rfc3339(one["started_at"]), one["severity"])
+        for one in answer["only_proposed"]
+    }
+    return {**{id_: told for id_, told in before.items() if id_ not in gone}, **new}
+
+
+def told_with(stored: Stored, **proposed: Any) -> dict[str, Any]:
+    """All that a proposal raises: what it would be if nothing had been raised."""
+
+    async def ask() -> Any:
+        async with await psycopg.AsyncConnection.connect(stored.url) as connection:
+            await connection.execute("DELETE FROM alerts")
+            until = stored.day + timedelta(days=1)
+            proposal = Proposal(since=stored.day, until=until, **proposed)
+            answer = await preview(connection, proposal, None)
+            await connection.rollback()
+            return answer
+
+    return raised_by(asyncio.run(ask()), {})
+
+
+def test_yesterdays_thresholds_give_yesterdays_alerts_id_by_id(yesterday):
+    before = yesterday.alerts()
+    answer = yesterday.preview()
+
+    assert len(before) > 50
+    assert answer["only_proposed"] == answer["only_before"] == answer["missed_true"] == []
+    assert all(one["before"] == one["proposed"] for one in answer["counts"])
+    assert sum(one["before"] for one in answer["counts"]) == len(before)
+    assert told_with(yesterday) == before
+
+
+def test_so_they_do_where_they_are_proposed_again(yesterday):
+    assert told_with(yesterday, configured=YESTERDAYS) == yesterday.alerts()
+
+
+HARSHER = {"SLOW_EXECUTION": 0.25, "HIGH_COST": 2.0, "MARKET_IMPACT": 2.0}
+DEFAULTS = {"SLOW_EXECUTION": 0.2, "HIGH_COST": 2.5, "MARKET_IMPACT": 2.5}
+HALF = {"SLOW_EXECUTION": 0.1, "HIGH_COST": 1.25, "MARKET_IMPACT": 1.25, "SLIPPAGE": 40.0}
+
+
+def test_harsher_ones_raise_what_they_raise_live(yesterday, events, history_server):
+    harsher = live(events, (Configured(HARSHER),), fresh_database(history_server.url, "harsher"))
+
+    found = told_with(yesterday, asked=HARSHER)
+
+    assert found == harsher.alerts()
+    assert 0 < len(found) < len(yesterday.alerts())
+
+
+@pytest.fixture(scope="module")
+def plain(events, history_server):
+    """The same day with the defaults."""
+    return live(events, (), fresh_database(history_server.url, "plain"))
+
+
+def test_the_defaults_are_told_from_a_day_with_other_ones(yesterday, plain):
+    # Proposing a gap would count one for orders that keep a share of the volume, too.
+    some = {key: DEFAULTS[key] for key in ("HIGH_COST", "MARKET_IMPACT")}
+    for type_ in some:
+        found = told_with(yesterday, asked=some, alert_type=type_)
+        assert found == {id_: told for id_, told in plain.alerts(type_).items()}
+
+
+def test_half_the_defaults_are_exact_from_a_day_with_the_defaults(plain, events, history_server):
+    half = live(events, (Configured(HALF),), fresh_database(history_server.url, "half"))
+
+    assert told_with(plain, asked=HALF) == half.alerts()
+    assert len(half.alerts()) > len(plain.alerts())
+    assert not any("at least" in words for words in plain.preview(asked=HALF)["notes"])
+
+
+def test_milder_ones_are_a_lower_bound_and_said_to_be(plain, yesterday):
+    answer = plain.preview(configured=YESTERDAYS)
+
+    assert not answer["is_exact"]
+    [words] = [words for words in answer["notes"] if "at least" in words]
+    assert words.startswith("SLOW_EXECUTION is milder than what is stored")
+    found = told_with(plain, configured=YESTERDAYS)
+    assert len(plain.alerts()) < len(found) <= len(yesterday.alerts())
