@@ -94,13 +94,15 @@ def test_what_cannot_be_asked_is_refused_in_words(preview, options, words):
 
 
 def test_a_store_that_is_not_there_or_not_migrated_is_said_to_be_so(
-    preview, execmon, empty_history_url, tmp_path, monkeypatch
+    execmon, empty_history_url, tmp_path, monkeypatch
 ):
-    away = preview(url="postgresql:///x?host=/nowhere")
-    assert (away.code, "the history store does not answer" in away.err) == (4, True)
-    bare = preview(url=empty_history_url)
-    assert (bare.code, "run `execmon db migrate`" in bare.err) == (4, True)
+    def refused(*options):
+        ended = execmon("alerts", "preview", "--from", "2026-11-20", *options)
+        assert ended.code == 4
+        return ended.err
+
+    away = refused("--history-url", "postgresql:///x?host=/nowhere")
+    assert "the history store does not answer" in away
+    assert "run `execmon db migrate`" in refused("--history-url", empty_history_url)
     monkeypatch.setenv("EXECMON_HISTORY_DIR", str(tmp_path / "history"))
-    monkeypatch.setenv("EXECMON_HISTORY_URL", "embedded")
-    none = execmon("alerts", "preview", "--from", "2026-11-20")
-    assert (none.code, "no history server of yours serves" in none.err) == (4, True)
+    assert "no history server of yours serves" in refused("--history-url", "embedded")

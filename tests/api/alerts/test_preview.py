@@ -127,14 +127,13 @@ def test_configured_thresholds_hold_for_whom_they_name_and_an_orders_own_go_befo
 def test_another_desks_orders_are_never_counted(serve, make_key, kept, stored):
     kept(slow("A"), slow("B", desk=data.EU), slow("C", desk=None))
     stored(raised(id_of("B", SLOW, data.EU), "B", kind=SLOW, desk=data.EU))
+    headers, nobodys = make_key("mia", desks=[data.US]), make_key("joe", desks=["-"])
     with serve() as api:
-        headers = make_key("mia", desks=[data.US])
         answer = ask(api, headers)
         assert {one["desk"] for one in answer["counts"]} == {data.US}
         assert (answer["orders"], answer["evaluations"]) == (1, 5)
         assert [one["scope"] for one in answer["only_proposed"]] == ["A"]
         assert ask(api, headers, desk=data.EU)["counts"] == []
-        nobodys = make_key("joe", desks=["-"])
         assert [one["scope"] for one in ask(api, nobodys)["only_proposed"]] == ["C"]
 
 
