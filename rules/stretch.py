@@ -15,7 +15,7 @@ from rules.hysteresis import CLEAR_NS
 from rules.severity import COST, NO_MARKET, SLOW, concerns, is_silent
 
 KEPT_AT = 0.4
-"""Near is beyond this part of the lowest level: half as far again as a level halved clears at."""
+"""Near is beyond this part of the lowest level: there, one that is halved is cleared."""
 
 _NONE, _NEAR, _HUSHED = 0, 1, 2
 """States of a stretch; any greater number is the second since which nothing came near."""

@@ -1,5 +1,6 @@
 """Evaluations that were kept, and the alerts that were raised when they were made."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -108,11 +109,11 @@ async def read_evaluations(connection: Connection, span: Span) -> AsyncIterator[
         waiting: list[tuple[Any, ...]] = []
         async for row in cursor:
             if len(waiting) >= AT_ONCE and row[_ORDER_AT] != waiting[-1][_ORDER_AT]:
-                yield _evaluations(waiting)
+                yield await asyncio.to_thread(_evaluations, waiting)
                 waiting = []
             waiting.append(row)
         if waiting:
-            yield _evaluations(waiting)
+            yield await asyncio.to_thread(_evaluations, waiting)
 
 
 _HEAD = 3

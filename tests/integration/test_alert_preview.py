@@ -72,8 +72,8 @@ class Stored:
 
 @pytest.fixture(scope="module")
 def events(tmp_path_factory):
-    """Ten minutes of the simulated desk."""
-    spec = msgspec.structs.replace(demo_spec(events_per_s=60.0, open_parents=20), duration_s=600.0)
+    """Some minutes of the simulated desk."""
+    spec = msgspec.structs.replace(demo_spec(events_per_s=30.0, open_parents=20), duration_s=450.0)
     file = tmp_path_factory.mktemp("day") / "events.ndjson"
     with file.open("wb") as out:
         for message in Simulation(spec, seed=5).messages():
@@ -144,7 +144,7 @@ def test_yesterdays_thresholds_give_yesterdays_alerts_id_by_id(yesterday):
     before = yesterday.alerts()
     answer = yesterday.preview()
 
-    assert len(before) > 50
+    assert len(before) > 30
     assert answer["only_proposed"] == answer["only_before"] == answer["missed_true"] == []
     assert all(one["before"] == one["proposed"] for one in answer["counts"])
     assert sum(one["before"] for one in answer["counts"]) == len(before)

@@ -81,7 +81,7 @@ def test_an_alert_that_goes_on_has_no_end():
     [
         ({}, []),
         ({"SLOW_EXECUTION": 0.1, "HIGH_COST": 1.25, "MARKET_IMPACT": 1.25}, []),
-        ({"SLOW_EXECUTION": 0.09, "HIGH_COST": 1.25}, ["SLOW_EXECUTION"]),
+        ({"SLOW_EXECUTION": 0.09, "HIGH_COST": 1.0, "MARKET_IMPACT": 1.0}, ["SLOW_EXECUTION"]),
         ({"SLIPPAGE": 37.5, "MARKET_IMPACT_BPS": 75.0}, []),
         ({"SLIPPAGE": 37.0, "MARKET_IMPACT_BPS": 70.0}, ["MARKET_IMPACT_BPS", "SLIPPAGE"]),
         ({"FILL_RATE": 0.1, "EXECUTION_SPEED": 0.1, "COST_EFFICIENCY": 0.1},
