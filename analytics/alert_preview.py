@@ -32,7 +32,7 @@ from rules.levels import limits_of
 from rules.preview import Raised, alerts_of, judged_again, not_kept_for
 
 MOST_DAYS = 31
-MOST_EVALUATIONS = 500_000
+MOST_EVALUATIONS = 300_000
 """Judged for one answer."""
 MOST_LISTED = 1_000
 """Alerts in each list of an answer."""

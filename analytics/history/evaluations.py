@@ -103,7 +103,9 @@ async def raised_alerts(connection: Connection, span: Span, types: Sequence[str]
 
 async def read_evaluations(connection: Connection, span: Span) -> AsyncIterator[Evaluations]:
     """The same as `count_evaluations` counts, some orders at a time, each in order of time."""
-    async with connection.cursor(name="evaluations") as cursor:
+    # A cursor is planned for its first rows unless told that all are wanted.
+    await connection.execute("SET LOCAL cursor_tuple_fraction = 1")
+    async with connection.cursor(name="evaluations", binary=True) as cursor:
         cursor.itersize = AT_ONCE
         await cursor.execute(_ROWS, span.values())
         waiting: list[tuple[Any, ...]] = []
