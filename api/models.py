@@ -32,6 +32,18 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+Thresholds = dict[str, Annotated[float, Field(allow_inf_nan=False)]]
+"""Levels by the name of their threshold."""
+
+
+def usable_thresholds(given: dict[str, float]) -> dict[str, float]:
+    """The same. Raises ValueError where one is unknown or out of its range."""
+    wrong = [words for key, value in given.items() if (words := wrong_threshold(key, value))]
+    if wrong:
+        raise ValueError("; ".join(wrong))
+    return given
+
+
 class ExecutionMonitoringRequest(_Strict):
     """What to watch of an order: which metrics are shown, and when it deserves an alert."""
 
@@ -39,7 +51,7 @@ class ExecutionMonitoringRequest(_Strict):
     monitoring_metrics: list[Annotated[MonitoringMetric, Field(strict=False)]] = Field(
         default=[], max_length=5, description="The metrics shown; empty for all five."
     )
-    alert_thresholds: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = Field(
+    alert_thresholds: Thresholds = Field(
         default={}, max_length=20, description="Own levels instead of the configured ones."
     )
     real_time_updates: bool = Field(
@@ -58,10 +70,7 @@ class ExecutionMonitoringRequest(_Strict):
     @field_validator("alert_thresholds")
     @classmethod
     def _known(cls, given: dict[str, float]) -> dict[str, float]:
-        wrong = [words for key, value in given.items() if (words := wrong_threshold(key, value))]
-        if wrong:
-            raise ValueError("; ".join(wrong))
-        return given
+        return usable_thresholds(given)
 
 
 class SessionState(StrEnum):

@@ -1,4 +1,4 @@
-"""`execmon alerts`: what is open, one with its life, and what people do about it."""
+"""`execmon alerts`: what is open, one with its life, what people do, and a preview."""
 
 import time
 from collections.abc import Generator, Mapping
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli import audit
+from cli.alerts_preview import preview
 from cli.output import print_json
 from domain.alerts import CloseReason
 from domain.errors import ConfigurationError, InputError, ServerError
@@ -18,10 +19,11 @@ if TYPE_CHECKING:
     from domain.alerts import Alert, Transition
 
 app = typer.Typer(
-    help="Alerts: list the open ones, look at one, acknowledge, snooze or close it.",
+    help="Alerts: list, look at one, acknowledge, snooze or close it; try thresholds.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+app.command()(preview)
 PATIENCE_S = 5.0
 """How long an action waits for the pipeline to have done it."""
 _LOOK_S = 0.02

@@ -82,11 +82,16 @@ def monitor_graph(
     if alerts is not None:
         orders = replace(orders, progress_ns=GRID_NS)
     rows = track_orders("orders", routed, orders)
+    more: list[KeyedStream[Rows]] = []
     if alerts is not None:
-        _raise_alerts(rows, alerts, groups)
+        watched = _raise_alerts(rows, alerts, groups)
         rows = op.filter("news", rows, _has_news)
+        if alerts.watch.keeps_evaluations:
+            more.append(op.flat_map("evaluations", watched, _kept_of))
     if market.bars:
-        rows = op.merge("rows_and_bars", rows, op.flat_map("bars", stamped, _bars_of))
+        more.append(op.flat_map("bars", stamped, _bars_of))
+    if more:
+        rows = op.merge("rows_and_bars", rows, *more)
     for name, sink in row_sinks.items():
         op.output(name, rows, sink)
     return flow
@@ -96,8 +101,11 @@ def _has_news(item: tuple[str, Rows]) -> bool:
     return not item[1].is_empty
 
 
-def _raise_alerts(rows: KeyedStream[Rows], plan: AlertPlan, groups: int) -> None:
-    """What the rules see in the rows of the order groups, as alerts at their sink."""
+def _raise_alerts(rows: KeyedStream[Rows], plan: AlertPlan, groups: int) -> KeyedStream[Parcel]:
+    """What the rules see in the rows of the order groups, as alerts at their sink.
+
+    Gives what the rules said of the orders.
+    """
 
     def of_group(item: tuple[str, Parcel]) -> tuple[str, Parcel]:
         item[1].source = _SOURCE[item[0]]
@@ -115,6 +123,12 @@ def _raise_alerts(rows: KeyedStream[Rows], plan: AlertPlan, groups: int) -> None
     dealt = op.flat_map_batch("to_desks", op.merge("seen", watched, rolled), DeskRouter(groups))
     desks = DeskSettings(sources=groups + settings.groups)
     op.output("alerts_out", track_alerts("alerts", dealt, desks), plan.sink)
+    return watched
+
+
+def _kept_of(item: tuple[str, Parcel]) -> list[tuple[str, Rows]]:
+    """The evaluations that a group keeps, as rows for the sinks."""
+    return [(item[0], rows) for rows in item[1].kept]
 
 
 def _bars_of(item: tuple[str, Stamped]) -> list[tuple[str, Rows]]:
@@ -134,5 +148,5 @@ ALERT_STEP_IDS = (
 )  # fmt: skip
 """Where alerts are raised."""
 BAR_STEP_IDS = ("bars", "rows_and_bars")
-"""Where bars are cut."""
+"""Where bars are cut; where evaluations are kept, `evaluations` joins them."""
 assert len(GROUP_KEYS) >= 16

@@ -22,9 +22,9 @@ from bus.connect import open_bus
 from dataflows.graph import FLOW_ID, AlertPlan, monitor_graph
 from domain.batch import Input
 from domain.instants import MILLISECOND, SECOND
+from domain.thresholds import Configured
 from domain.vocabulary import INPUT_TOPICS, AssetClass, Topic
 from operators.alerts.desk import VERSION as DESK_VERSION
-from operators.alerts.limits import Configured
 from operators.alerts.watch import VERSION as WATCH_VERSION
 from operators.alerts.watch import WatchSettings
 from operators.increments import OpenIncrements
@@ -111,6 +111,7 @@ def watch_settings(settings: Settings) -> WatchSettings:
         market_partitions=settings.partitions[Topic.MARKET_DATA],
         configured=tuple(Configured(*entry) for entry in entries),
         config_version=version_of(entries),
+        keeps_evaluations=True,
     )
 
 

@@ -16,14 +16,22 @@ from domain.published import (
     ExecutionMonitoringEvent,
     StatusUpdate,
 )
-from domain.published_rows import BarUpdate, FillUpdate, OrderEventUpdate, OrderUpdate
+from domain.published_rows import (
+    BarUpdate,
+    EvaluationUpdate,
+    FillUpdate,
+    OrderEventUpdate,
+    OrderUpdate,
+)
 from domain.reference import ReferenceRecord
 from metrics.glossary_columns import column_definitions
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 WIDTH = 160
 """Of a line of what is written."""
-UPDATES = (StatusUpdate, FillUpdate, OrderEventUpdate, OrderUpdate, BarUpdate)
+UPDATES = (
+    StatusUpdate, FillUpdate, OrderEventUpdate, OrderUpdate, BarUpdate, EvaluationUpdate,
+)  # fmt: skip
 PUBLISHED: dict[str, tuple[type[msgspec.Struct], ...]] = {
     "execution_monitoring_event": (ExecutionMonitoringEvent,),
     "execution_alert_generated": (ExecutionAlertGenerated,),

@@ -11,10 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from domain.columns import EVENT
+from domain.evaluations import EVALUATION
 from domain.instants import NO_TIME
 from domain.reasons import Reason
 from domain.record_fields import (
     BAR_FIELDS,
+    EVALUATION_FIELDS,
     EVENT_FIELDS,
     FILL_FIELDS,
     ORDER_FIELDS,
@@ -187,3 +189,4 @@ ORDER_CHECK = ColumnCheck(
 FILL_CHECK = ColumnCheck(FILL, FILL_FIELDS, ("order_id", "ts_event", "status"))
 EVENT_CHECK = ColumnCheck(EVENT, EVENT_FIELDS, ("order_id", "ts_event", "type"))
 BAR_CHECK = ColumnCheck(BAR, BAR_FIELDS, ("symbol", "ts"))
+EVALUATION_CHECK = ColumnCheck(EVALUATION, EVALUATION_FIELDS, ("order_id", "known_at", "part"))

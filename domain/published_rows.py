@@ -6,7 +6,15 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from domain.record_fields import BAR_FIELDS, EVENT_FIELDS, FILL_FIELDS, ORDER_FIELDS, Field, Kind
+from domain.record_fields import (
+    BAR_FIELDS,
+    EVALUATION_FIELDS,
+    EVENT_FIELDS,
+    FILL_FIELDS,
+    ORDER_FIELDS,
+    Field,
+    Kind,
+)
 from domain.rows import ORDER_METRICS
 from domain.validate import MAX_ID
 
@@ -80,4 +88,11 @@ OrderUpdate = _of_row(
 BarUpdate = _of_row(
     "BarUpdate", "bar", "What traded of a symbol from `ts` on, for `interval_ms`.",
     {"symbol": str, "ts": Time, "interval_ms": Count}, BAR_FIELDS,
+)  # fmt: skip
+EvaluationUpdate = _of_row(
+    "EvaluationUpdate", "evaluation",
+    "The numbers by which the rules judged an order, where they came near a level.",
+    {"order_id": OrderId, "known_at": Time, "part": str}, EVALUATION_FIELDS,
+    ("configured", dict[str, float], msgspec.field(default_factory=dict)),
+    ("asked", dict[str, float], msgspec.field(default_factory=dict)),
 )  # fmt: skip

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, IntEnum, auto
 
+from domain.evaluations import EVALUATED_METRICS, Part
 from domain.rows import HORIZON_NAMES, FillStatus
 from domain.vocabulary import (
     SIDES,
@@ -130,6 +131,23 @@ EVENT_FIELDS: tuple[Field, ...] = (
     _code("reject_reason", RejectReason, "reason"),
 )  # fmt: skip
 """An order or route event of the timeline, under the names it came with."""
+
+EVALUATION_FIELDS: tuple[Field, ...] = (
+    *_names(
+        "order_id=order", "root_order_id=root", "parent_order_id=parent", "symbol", "desk"
+    ),
+    *_plain(Kind.TIME, "known_at=known"),
+    _code("part", Part),
+    Field("side", "side", Kind.CODE, _SIGN_WORDS),
+    _code("asset_class", AssetClass),
+    _code("schedule", Schedule),
+    *_plain(Kind.WHOLE, "seq", "market_flags", "fills"),
+    *_plain(
+        Kind.NUMBER, "order_qty", "cum_qty", "limit_px", "bid", "ask", "participation", "lot",
+        "usual_spread_bps", *EVALUATED_METRICS,
+    ),
+)  # fmt: skip
+"""The numbers by which the rules judged an order at one time."""
 
 BAR_FIELDS: tuple[Field, ...] = (
     *_names("symbol"),

@@ -11,9 +11,18 @@ from typing import Any
 
 import numpy as np
 
+from domain.evaluations import InForce
 from domain.instants import NO_TIME, format_rfc3339
 from domain.reasons import Reason
-from domain.record_fields import BAR_FIELDS, EVENT_FIELDS, FILL_FIELDS, ORDER_FIELDS, Field, Kind
+from domain.record_fields import (
+    BAR_FIELDS,
+    EVALUATION_FIELDS,
+    EVENT_FIELDS,
+    FILL_FIELDS,
+    ORDER_FIELDS,
+    Field,
+    Kind,
+)
 from domain.rows import BAR_INTERVAL_MS, ORDER_METRICS, STATUS_METRICS, Venues
 from domain.vocabulary import Anomaly
 
@@ -91,6 +100,7 @@ ORDER_SHAPE = Shape(ORDER_FIELDS, ORDER_METRICS)
 FILL_SHAPE = Shape(FILL_FIELDS)
 EVENT_SHAPE = Shape(EVENT_FIELDS)
 BAR_SHAPE = Shape(BAR_FIELDS)
+EVALUATION_SHAPE = Shape(EVALUATION_FIELDS)
 STATUS_SHAPE = Shape(ORDER_FIELDS, STATUS_METRICS)
 
 
@@ -169,3 +179,21 @@ def event_records(rows: np.ndarray, names: Names) -> list[dict[str, Any]]:
 def bar_records(rows: np.ndarray, names: Names) -> list[dict[str, Any]]:
     """The record of each bar from BAR rows: when it begins, and what traded in it."""
     return [{**bar, "interval_ms": BAR_INTERVAL_MS} for bar in _records(BAR_SHAPE, rows, names)]
+
+
+def evaluation_records(
+    rows: np.ndarray, names: Names, thresholds: Sequence[InForce]
+) -> list[dict[str, Any]]:
+    """The record of each evaluation from EVALUATION rows: what is null is left out.
+
+    `thresholds` are those the rows name; `configured` and `asked` say which were in force.
+    """
+    found: list[dict[str, Any]] = []
+    chosen = rows["thresholds"].tolist()
+    for record, which in zip(_records(EVALUATION_SHAPE, rows, names), chosen, strict=True):
+        one = {name: value for name, value in record.items() if value is not None}
+        if which >= 0:
+            one["configured"] = dict(thresholds[which].configured)
+            one["asked"] = dict(thresholds[which].asked)
+        found.append(one)
+    return found

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from domain.columns import EVENT
+from domain.evaluations import EVALUATION, InForce
 from domain.instants import END_OF_TIME, NO_TIME
 
 REALIZED_HORIZONS = {
@@ -342,6 +343,10 @@ class Rows:
     """(effective time, JSON) of control messages that came, for the rules."""
     references: list[tuple[int, bytes]] = field(default_factory=list[tuple[int, bytes]])
     """(effective time, JSON) of records about venues and cohorts, from one order group alone."""
+    evaluations: np.ndarray = field(default_factory=lambda: np.empty(0, EVALUATION))
+    """Evaluations by the rules that are kept; such rows come alone."""
+    thresholds: list[InForce] = field(default_factory=list[InForce])
+    """Those that the evaluations name."""
     bodies: dict[int, bytes] = field(default_factory=dict[int, bytes])
     """JSON of status rows that some sink has made already, by row."""
 
@@ -350,7 +355,7 @@ class Rows:
         """Whether there is nothing in it for a sink: it says how far the group is."""
         return not (
             len(self.status) or len(self.orders) or len(self.fills) or len(self.executed)
-            or len(self.timeline) or len(self.bars)
+            or len(self.timeline) or len(self.bars) or len(self.evaluations)
         )  # fmt: skip
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -358,13 +363,16 @@ class Rows:
         return Rows, (
             self.status, self.status_venues, self.orders, self.order_venues, self.fills,
             self.executed, self.timeline, names, self.watermark, self.end, self.bars,
-            self.controls, self.references,
+            self.controls, self.references, self.evaluations, self.thresholds,
         )  # fmt: skip
 
     def keys(self) -> set[int]:
         """Every key of a name in the rows."""
         found: set[int] = set()
-        arrays = (self.status, self.orders, self.fills, self.executed, self.timeline, self.bars)
+        arrays = (
+            self.status, self.orders, self.fills, self.executed, self.timeline, self.bars,
+            self.evaluations,
+        )  # fmt: skip
         for rows in arrays:
             for name in rows.dtype.names or ():
                 if rows.dtype[name] == np.uint64:

@@ -1,7 +1,7 @@
 """What a monitoring request may set: each threshold's unit, range and direction."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -68,3 +68,28 @@ def wrong_threshold(key: str, value: float) -> str:
 def threshold_table() -> dict[str, str]:
     """Every threshold that may be set, in words."""
     return {key: known.words for key, known in THRESHOLDS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """Thresholds for the orders that have every word given here."""
+
+    thresholds: Mapping[str, float]
+    desk: str | None = None
+    asset_class: str | None = None
+    symbol: str | None = None
+
+
+def configured_for(
+    entries: Iterable[Configured], desk: str, asset_class: str, symbol: str
+) -> dict[str, float]:
+    """Thresholds of an order with these words; later entries go before earlier ones."""
+    found: dict[str, float] = {}
+    for one in entries:
+        if (
+            one.desk in {None, desk}
+            and one.symbol in {None, symbol}
+            and one.asset_class in {None, asset_class}
+        ):
+            found.update(one.thresholds)
+    return found

@@ -88,3 +88,20 @@ def limits_of(asked: Mapping[str, float]) -> NDArray[np.void]:
             row[column] = scaled(key, asked[key])
     row["slow_is_asked"] = "SLOW_EXECUTION" in asked
     return row
+
+
+CAPS: Mapping[str, float] = {"SLIPPAGE": 75.0, "MARKET_IMPACT_BPS": 150.0}
+"""Caps in bps near which an evaluation is kept although nobody set one."""
+
+
+def widest(limits: NDArray[np.void]) -> NDArray[np.void]:
+    """One row of LIMITS for each: in every member the milder of it and the default.
+
+    What is far from these finds nothing by the limits themselves, nor by the defaults.
+    """
+    row = limits.copy()
+    plain = limits_of(CAPS)
+    for name in ("slow", "cost", "impact", *CAPS):
+        row[name] = np.fmin(row[name], plain[name])
+    row["slow_is_asked"] = 1
+    return row

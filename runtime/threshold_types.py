@@ -29,10 +29,15 @@ class ThresholdsFor(NamedTuple):
 def _tables(value: Any) -> Any:
     """`desk=EU SLOW_EXECUTION=0.3; symbol=AMZN SLIPPAGE=40`, or the same as tables."""
     if isinstance(value, str):
-        return tuple(_entry(_words(part)) for part in value.split(";") if part.strip())
+        return read_thresholds(value)
     if isinstance(value, list):
         return tuple(_entry(entry) for entry in cast(list[Any], value))
     return value
+
+
+def read_thresholds(text: str) -> tuple[ThresholdsFor, ...]:
+    """Thresholds in one line of text. Raises ValueError with what is wrong."""
+    return tuple(_entry(_words(part)) for part in text.split(";") if part.strip())
 
 
 def _words(text: str) -> dict[str, str]:

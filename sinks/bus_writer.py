@@ -71,8 +71,9 @@ class BusWriterSink(FixedPartitionedSink[Rows, None]):
     """Final rows to topic `execution-updates`: JSON arrays of events, each with its `kind`.
 
     `status` for each row that took a number, `fill`, `order_event` for the timeline, `order`
-    for the whole record, and `bar`. Each `status` also goes to topic `execution-events`, a
-    message of its own. Takes (key of an order group, Rows); provisional rows are left out, and
+    for the whole record, `evaluation` for what the rules came near to, and `bar`. Each `status`
+    also goes to topic `execution-events`, a message of its own. Takes (key of an order group,
+    Rows); provisional rows are left out, and
     what would be invalid becomes a dead letter. `parts` writers share the groups.
     """
 
@@ -135,7 +136,10 @@ class UpdatesPartition(_BusPartition):
 
 def _root_of(rows: Rows) -> str | None:
     """The root order or symbol of any row: all rows of a step belong to one key group."""
-    for array in (rows.status, rows.orders, rows.fills, rows.executed, rows.timeline):
+    arrays = (
+        rows.status, rows.orders, rows.fills, rows.executed, rows.timeline, rows.evaluations,
+    )  # fmt: skip
+    for array in arrays:
         if len(array):
             return name_of(int(_first(array, "root")) or int(_first(array, "order")), rows.names)
     if len(rows.bars):

@@ -8,7 +8,15 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from domain.records import Names, bar_records, event_records, fill_records, name_of, order_record
+from domain.records import (
+    Names,
+    bar_records,
+    evaluation_records,
+    event_records,
+    fill_records,
+    name_of,
+    order_record,
+)
 from domain.rows import ORDER_METRICS, Rows
 from domain.status import bodies_of
 from domain.topics import event_id
@@ -49,6 +57,9 @@ def identified_updates(rows: Rows, statuses: Statuses) -> Iterator[Update]:
     for bar in bar_records(rows.bars, names):
         lasting = event_id(bar["symbol"], bar["ts"], "bar")
         yield Update(lasting, _encode({"kind": "bar", "event_id": lasting, **bar}))
+    evaluations = evaluation_records(rows.evaluations, names, rows.thresholds)
+    for row, evaluation in zip(rows.evaluations, evaluations, strict=True):
+        yield _event("evaluation", f"{row['known']}/{row['seq']}/{row['part']}", evaluation)
     for row, event in zip(rows.timeline, event_records(rows.timeline, names), strict=True):
         yield _event("order_event", _place(row), event)
     for executed in (rows.executed, rows.fills):

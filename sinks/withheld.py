@@ -15,7 +15,14 @@ import structlog
 
 from domain.batch import DeadLetter
 from domain.instants import NO_TIME
-from domain.outgoing import BAR_CHECK, EVENT_CHECK, FILL_CHECK, ORDER_CHECK, STATUS_CHECK
+from domain.outgoing import (
+    BAR_CHECK,
+    EVALUATION_CHECK,
+    EVENT_CHECK,
+    FILL_CHECK,
+    ORDER_CHECK,
+    STATUS_CHECK,
+)
 from domain.reasons import DeadLetterReason
 from domain.records import name_of
 from domain.rows import Rows, chosen_venues
@@ -29,6 +36,7 @@ _CHECKS = (
     ("executed", FILL_CHECK),
     ("timeline", EVENT_CHECK),
     ("bars", BAR_CHECK),
+    ("evaluations", EVALUATION_CHECK),
 )
 _VENUES = {"status": "status_venues", "orders": "order_venues"}
 

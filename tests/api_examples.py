@@ -19,6 +19,7 @@ from domain.topics import BYTES_TYPE, stream_key
 from domain.vocabulary import Topic
 from sinks.alerts import AlertPartition, AlertSettings
 from tests import alert_data as alerts
+from tests import evaluation_data as evaluations
 from tests import history_data as data
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -45,6 +46,11 @@ REQUESTS = {
     "ack_alert": 'POST /api/v1/alerts/AL1/ack {"why": "calling the broker"}',
     "snooze_alert": 'POST /api/v1/alerts/AL1/snooze {"minutes": 15}',
     "close_alert": 'POST /api/v1/alerts/AL1/close {"reason": "TRUE_ACTED", "why": "rate raised"}',
+    "preview_thresholds": (
+        'POST /api/v1/alerts/preview {"from": "2026-11-20", '
+        '"alert_thresholds": {"MARKET_IMPACT": 2.2}, "alert_type": "MARKET_IMPACT", '
+        '"desk": "US-CASH"}'
+    ),
     "test_send": 'POST /api/v1/alerts/test-send {"channel": "desk-mail"}',
     "get_silences": "GET /api/v1/silences?limit=1",
     "set_silence": 'POST /api/v1/silences {"desk": "US-CASH", "symbol": "AMZN", "minutes": 30}',
@@ -151,6 +157,7 @@ def _serving() -> Iterator[Any]:
         data.store_history(rows, url)
         data.store_live(rows, status.url)
         alerts.store_alerts(url, alerts.example_alerts())
+        evaluations.store_evaluations(url, evaluations.example_evaluations())
         found = open_bus(bus.url)
         found.set_up(dict.fromkeys(Topic, 2), 16)
         refuse_example(bus.url)

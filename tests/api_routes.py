@@ -29,6 +29,9 @@ BODIES: dict[str, dict[str, Any]] = {
     "/api/v1/monitoring/start": {"order_id": data.PARENT},
     "/api/v1/alerts/{alert_id}/snooze": {"minutes": 5},
     "/api/v1/alerts/{alert_id}/close": {"reason": "TRUE_ACTED"},
+    "/api/v1/alerts/preview": {
+        "from": "2026-11-20", "alert_thresholds": {"MARKET_IMPACT": 2.2},
+    },
     "/api/v1/alerts/test-send": {"channel": "mail"},
     "/api/v1/silences": {"desk": data.US, "minutes": 5},
     "/api/v1/subscriptions": {

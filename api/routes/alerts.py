@@ -1,4 +1,4 @@
-"""Alerts: list, show, acknowledge, snooze, close, and test a channel."""
+"""Alerts: list, show, acknowledge, snooze, close, preview thresholds, and test a channel."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -9,6 +9,7 @@ from msgspec import json
 from starlette.requests import Request
 from starlette.responses import Response
 
+from analytics.alert_preview import preview
 from analytics.history.alerts import AlertPlace
 from api import etag
 from api.alerts.actions import act
@@ -24,9 +25,10 @@ from api.alerts.models import (
     TestSendRequest,
     TestSent,
 )
+from api.alerts.preview_models import Preview, PreviewRequest
 from api.context import Context
 from api.control import tell
-from api.deps import Operator, Reader, TheContext, note
+from api.deps import HistoryConnection, Operator, Reader, TheContext, note
 from api.formats import rows_response
 from api.gate import request_id
 from api.history.examples import forms
@@ -35,6 +37,7 @@ from api.identity.caller import Caller
 from api.paging import IDEMPOTENCY_KEY, cursor_of, keys_of
 from api.problems import Problem, responses
 from api.store.idempotency import HEADER, once
+from domain.errors import InputError
 from domain.instants import SECOND, format_rfc3339, parse_rfc3339
 
 router = APIRouter(prefix="/api/v1/alerts", tags=["alerts"])
@@ -85,6 +88,27 @@ async def get_alerts(
         next_cursor=None if more is None else cursor_of([more.started_ms, more.alert_id]),
         columns=list(AlertRow.model_fields),
     )
+
+
+@router.post(
+    "/preview",
+    response_model=Preview,
+    response_model_by_alias=True,
+    responses=responses(),
+)
+async def preview_thresholds(
+    asked: PreviewRequest, caller: Reader, connection: HistoryConnection
+) -> Response:
+    """How many alerts thresholds would have raised over stored days, and which they miss.
+
+    Orders are judged again by the rules themselves, at the evaluations that are stored: those
+    that came near a level. Of the caller's desks alone. What is asked changes nothing.
+    """
+    try:
+        found = await preview(connection, asked.proposal(), caller.desks)
+    except InputError as error:
+        raise Problem(422, "invalid", str(error)) from error
+    return Response(json.encode(found), media_type="application/json")
 
 
 @router.post(

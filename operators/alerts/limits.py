@@ -1,25 +1,16 @@
 """By which levels each order is judged: configured ones, and those asked for it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import numpy as np
 
+from domain.evaluations import InForce
 from domain.instants import END_OF_TIME
 from domain.keys import key_of
+from domain.thresholds import Configured, configured_for
 from domain.vocabulary import AssetClass
-from rules.levels import LIMITS, limits_of
-
-
-@dataclass(frozen=True, slots=True)
-class Configured:
-    """Thresholds for the orders that have every word given here."""
-
-    thresholds: Mapping[str, float]
-    desk: str | None = None
-    asset_class: str | None = None
-    symbol: str | None = None
+from rules.levels import LIMITS, limits_of, widest
 
 
 class Monitoring(msgspec.Struct):
@@ -46,11 +37,15 @@ class LimitBook:
         self._configured = configured
         self._config_version = config_version
         self._asked: dict[int, list[_Asked]] = {}
-        self._row_of: dict[tuple[tuple[tuple[str, float], ...], str], int] = {}
+        self._row_of: dict[tuple[Any, ...], int] = {}
         self.versions: list[str] = []
         """Version of the configuration, by row."""
+        self.in_force: list[InForce] = []
+        """The thresholds themselves, by row."""
         self.table = np.empty(0, LIMITS)
-        self._row({}, config_version)
+        self.wide = np.empty(0, LIMITS)
+        """Limits near which an evaluation is kept, by row."""
+        self._row(InForce(), config_version)
 
     @property
     def is_plain(self) -> bool:
@@ -78,16 +73,16 @@ class LimitBook:
         self, order: int, t: int, desk: str, asset_class: int, symbol: str
     ) -> tuple[int, int]:
         """(row for the order from t on, when another begins)."""
-        thresholds = self._configured_for(desk, asset_class, symbol)
+        in_force = InForce(self._configured_for(desk, asset_class, symbol))
         version, next_at = self._config_version, END_OF_TIME
         changes = self._asked.get(order, [])
         passed = [change for change in changes if change[0] <= t]
         if passed:
             _, asked, version = passed[-1]
-            thresholds = {**thresholds, **asked}
+            in_force = InForce(in_force.configured, asked)
         if len(passed) < len(changes):
             next_at = changes[len(passed)][0]
-        return self._row(thresholds, version), next_at
+        return self._row(in_force, version), next_at
 
     def forget(self, order: int) -> None:
         """The order is over."""
@@ -102,20 +97,18 @@ class LimitBook:
         self._asked = {order: list(changes) for order, changes in asked}
 
     def _configured_for(self, desk: str, asset_class: int, symbol: str) -> dict[str, float]:
-        found: dict[str, float] = {}
-        for one in self._configured:
-            words = AssetClass(asset_class).name
-            if one.desk not in {None, desk} or one.symbol not in {None, symbol}:
-                continue
-            if one.asset_class in {None, words}:
-                found.update(one.thresholds)
-        return found
+        words = AssetClass(asset_class).name
+        return configured_for(self._configured, desk, words, symbol)
 
-    def _row(self, thresholds: Mapping[str, float], version: str) -> int:
-        key = (tuple(sorted(thresholds.items())), version)
+    def _row(self, in_force: InForce, version: str) -> int:
+        configured, asked = in_force.configured, in_force.asked
+        key = (tuple(sorted(configured.items())), tuple(sorted(asked.items())), version)
         row = self._row_of.get(key)
         if row is None:
             row = self._row_of[key] = len(self.versions)
             self.versions.append(version)
-            self.table = np.concatenate([self.table, limits_of(thresholds)])
+            self.in_force.append(in_force)
+            limits = limits_of({**configured, **asked})
+            self.table = np.concatenate([self.table, limits])
+            self.wide = np.concatenate([self.wide, widest(limits)])
         return row

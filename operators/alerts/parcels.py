@@ -9,6 +9,7 @@ from domain.alerts import Crossing
 from domain.events import REPUBLISH
 from domain.instants import END_OF_TIME, MILLISECOND, NO_TIME
 from domain.keys import GROUP_KEYS, group_of
+from domain.rows import Rows
 from rules.inhibition import EVERY_DESK
 from rules.lifecycle import Action
 
@@ -31,6 +32,8 @@ class Parcel:
     """(effective time, JSON) of control messages; several sources may bring the same."""
     end: int = END_OF_TIME
     """With END_OF_TIME as watermark: the last event time of the input, where there was one."""
+    kept: list[Rows] = field(default_factory=list[Rows])
+    """Evaluations that are kept; they go no further than the source."""
 
 
 class _Address(msgspec.Struct):

@@ -17,12 +17,16 @@ from domain.alerts import Crossing
 from domain.errors import RecoveryError
 from domain.instants import END_OF_TIME, NO_TIME
 from domain.rows import STATUS_IN_KERNELS, Rows
-from operators.alerts.judge import DONE, FULL, NEW_ORDER, VERDICT, WATCHED, judge, watch_new
-from operators.alerts.limits import Configured, LimitBook
+from domain.thresholds import Configured
+from operators.alerts.judge import DONE, FULL, KEPT, NEW_ORDER, judge, watch_new
+from operators.alerts.kept import evaluations_of
+from operators.alerts.limits import LimitBook
 from operators.alerts.parcels import Parcel
 from operators.alerts.routed import RoutedQty
-from operators.alerts.told import Silent, is_about_a_feed, order_crossings
+from operators.alerts.told import Silent, is_about_a_feed
 from operators.lookup import find, new_table, put
+from rules.crossings import order_crossings
+from rules.judgement import VERDICT, WATCHED
 
 VERSION = 2
 _MOST_VERDICTS = 1024
@@ -39,6 +43,8 @@ class WatchSettings:
     """Of topic `market-data`: names the feed of a symbol."""
     configured: tuple[Configured, ...] = ()
     config_version: str = ""
+    keeps_evaluations: bool = False
+    """Hand on the evaluations that could matter to another threshold."""
 
 
 class WatchLogic(StatefulBatchLogic[Rows, Parcel, Any]):
@@ -53,6 +59,8 @@ class WatchLogic(StatefulBatchLogic[Rows, Parcel, Any]):
         self._free = np.arange(63, -1, -1)
         self._freed = 64
         self._verdicts = np.zeros(_MOST_VERDICTS, VERDICT)
+        self._kept = np.zeros(64, KEPT)
+        self._keeps = settings.keeps_evaluations
         self._watermark = NO_TIME
         self._end = END_OF_TIME
         self._venues: dict[int, str] = {}
@@ -93,16 +101,17 @@ class WatchLogic(StatefulBatchLogic[Rows, Parcel, Any]):
         """Judge what came, and say how far this group is."""
         crossings: list[Crossing] = []
         controls: list[tuple[int, bytes]] = []
+        kept: list[Rows] = []
         for rows in values:
             for known, raw in rows.controls:
                 self._take(known, raw)
             controls += rows.controls
             self._venues.update(self.routed.take(rows, self._watermark))
             if len(rows.status):
-                crossings += self._judge(rows)
+                crossings += self._judge(rows, kept)
             self._watermark = max(self._watermark, rows.watermark)
             self._end = min(self._end, rows.end)
-        parcel = Parcel(_NO_SOURCE, self._watermark, crossings, controls, self._end)
+        parcel = Parcel(_NO_SOURCE, self._watermark, crossings, controls, self._end, kept)
         return [parcel], False
 
     def on_notify(self) -> tuple[Iterable[Parcel], bool]:
@@ -124,18 +133,22 @@ class WatchLogic(StatefulBatchLogic[Rows, Parcel, Any]):
             # The next row of the order asks for its limits, whichever change comes first.
             self._watched[at]["next_at"] = NO_TIME
 
-    def _judge(self, rows: Rows) -> list[Crossing]:
+    def _judge(self, rows: Rows, kept: list[Rows]) -> list[Crossing]:
         seen = rows.status.view(STATUS_IN_KERNELS)
         out: list[Crossing] = []
         begin, why = 0, FULL
         while why != DONE:
             if len(self._free) < self._freed + len(seen) - begin:
                 self._free = np.concatenate([self._free, np.zeros(len(seen) - begin, np.int64)])
+            if len(self._kept) < len(seen) - begin:
+                self._kept = np.zeros(2 * (len(seen) - begin), KEPT)
             freed = self._freed
-            begin, count, self._freed, why = judge(
-                seen, begin, self._table, self._watched, self.limits.table, self._free, freed,
-                self._verdicts,
+            begin, count, keeps, self._freed, why = judge(
+                seen, begin, self._table, self._watched, self.limits.table, self.limits.wide,
+                self._free, freed, self._verdicts, self._kept,
             )  # fmt: skip
+            if keeps and self._keeps:
+                kept.append(evaluations_of(rows, self._kept[:keeps], self.limits.in_force))
             for verdict in self._verdicts[:count]:
                 out += self._tell(verdict, rows)
             self._forget(self._free[freed : self._freed])

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from domain.errors import Refused
+from domain.evaluations import Part
 from domain.instants import parse_rfc3339
 from domain.reasons import DeadLetterReason
 from domain.wire import split_json
@@ -34,6 +35,7 @@ _STATUS = msgspec.json.Decoder(shapes.Status)
 _RECORD = msgspec.json.Decoder(shapes.Record)
 _FILL = msgspec.json.Decoder(shapes.Fill)
 _EVENT = msgspec.json.Decoder(shapes.Event)
+_EVALUATION = msgspec.json.Decoder(shapes.Evaluation)
 _BAR = msgspec.json.Decoder(shapes.Bar)
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _HEAD_MEMBERS = frozenset({"kind", "event_id"})
@@ -95,6 +97,8 @@ _fill_numbers = attrgetter(*tables.FILL_NUMBERS)
 _mids = attrgetter(*tables.MIDS)
 _event_texts = attrgetter(*tables.EVENT_TEXTS)
 _event_numbers = attrgetter(*tables.EVENT_NUMBERS)
+_evaluation_texts = attrgetter(*tables.EVALUATION_TEXTS)
+_evaluation_numbers = attrgetter(*tables.EVALUATION_NUMBERS)
 _bar_numbers = attrgetter(*tables.BAR_NUMBERS)
 
 Made = list[tuple[Table, Values]]
@@ -165,6 +169,21 @@ def _event(raw: Any, _: shapes.Head) -> Made:
     return [(tables.EVENTS, values)]
 
 
+def _evaluation(raw: Any, _: shapes.Head) -> Made:
+    e = _EVALUATION.decode(raw)
+    known = _time(e.known_at)
+    if e.part not in Part.__members__:
+        raise Refused(
+            DeadLetterReason.OUT_OF_RANGE,
+            f"part of an evaluation must be one of {', '.join(Part.__members__)}, was {e.part!r}",
+        )
+    values = (
+        e.order_id, known, known, -1 if e.seq is None else e.seq, e.market_flags, e.fills,
+        *_evaluation_texts(e), *_evaluation_numbers(e), _bytes(e.configured), _bytes(e.asked),
+    )  # fmt: skip
+    return [(tables.EVALUATIONS, values)]
+
+
 def _bar(raw: Any, _: shapes.Head) -> Made:
     b = _BAR.decode(raw)
     ts = _time(b.ts)
@@ -190,4 +209,5 @@ _MAKERS = {
     "fill": _fill,
     "order_event": _event,
     "bar": _bar,
+    "evaluation": _evaluation,
 }

@@ -82,6 +82,19 @@ Bar = _struct(
     ts=str,
 )
 
+Evaluation = _struct(
+    "Evaluation",
+    [
+        (tables.EVALUATION_TEXTS, str),
+        (["seq", "market_flags"], Whole),
+        (["fills"], Small),
+        (tables.EVALUATION_NUMBERS, float),
+        (["configured", "asked"], msgspec.Raw),
+    ],
+    order_id=Id,
+    known_at=str,
+)
+
 
 class Head(msgspec.Struct):
     """What every event has, and the member that a status is in."""

@@ -3,6 +3,7 @@
 from operator import attrgetter
 from typing import Any, NamedTuple
 
+from domain.evaluations import EVALUATED_METRICS
 from domain.rows import HORIZON_NAMES
 from domain.vocabulary import CLOSED_STATES
 from sinks.history.columns import Kind
@@ -212,5 +213,26 @@ BARS = Table(
     keep=differs(_BAR_COLUMNS, _BAR_KEY),
 )
 
-TABLES = (STATUSES, ORDERS, FILLS, EVENTS, TCA, RESTATEMENTS, BARS)
+EVALUATION_TEXTS = words("root_order_id parent_order_id symbol desk side asset_class schedule part")
+EVALUATION_NUMBERS = words(
+    "order_qty cum_qty limit_px bid ask participation lot usual_spread_bps"
+) + list(EVALUATED_METRICS)
+_EVALUATION_COLUMNS = [
+    ("order_id", Kind.TEXT),
+    ("known_at", Kind.TIME),
+    *columns(Kind.I8, "known_ns seq market_flags"),
+    ("fills", Kind.I4),
+    *[(name, Kind.TEXT) for name in EVALUATION_TEXTS],
+    *[(name, Kind.F8) for name in EVALUATION_NUMBERS],
+    *columns(Kind.JSONB, "configured asked"),
+]
+_EVALUATION_KEY = ("order_id", "known_at", "known_ns", "seq", "part")
+EVALUATIONS = Table(
+    name="alert_evaluations",
+    columns=_EVALUATION_COLUMNS,
+    key=_EVALUATION_KEY,
+    keep=differs(_EVALUATION_COLUMNS, _EVALUATION_KEY),
+)
+
+TABLES = (STATUSES, ORDERS, FILLS, EVENTS, TCA, RESTATEMENTS, BARS, EVALUATIONS)
 """In the order in which they are written."""

@@ -41,6 +41,7 @@ SERIES = (
     Series("fills", "ts", "order_id", "ts DESC, source, pos", 15),
     Series("order_events", "ts", "order_id", "ts DESC, source, pos", 25),
     Series("market_bars", "ts", "symbol", "ts DESC, interval_ms", 35),
+    Series("alert_evaluations", "known_at", "order_id", "known_at DESC, seq DESC", 45),
 )
 ROLLUP = "rollup_hourly"
 _SIGN = "CASE f.side WHEN 'BUY' THEN 1 WHEN 'SELL' THEN -1 END"

@@ -84,7 +84,8 @@ def history(history_server: EmbeddedPostgres) -> Iterator[psycopg.Connection[Any
     with psycopg.connect(history_server.url, autocommit=True) as connection:
         connection.execute(
             "TRUNCATE monitoring_sessions, api_keys, audit, idempotency, alerts, alert_transitions,"
-            " silences, subscriptions, subscription_progress, notifications RESTART IDENTITY"
+            " silences, subscriptions, subscription_progress, notifications, alert_evaluations "
+            "RESTART IDENTITY"
         )
         yield connection
 

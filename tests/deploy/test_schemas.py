@@ -158,4 +158,4 @@ def test_updates_are_told_apart_by_their_kind():
     schema = on_disk("execution_updates.json")
     kinds = [schema["$defs"][t.__name__]["properties"]["kind"]["enum"] for t in UPDATES]
 
-    assert kinds == [["status"], ["fill"], ["order_event"], ["order"], ["bar"]]
+    assert kinds == [["status"], ["fill"], ["order_event"], ["order"], ["bar"], ["evaluation"]]

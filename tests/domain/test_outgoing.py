@@ -10,9 +10,17 @@ from hypothesis import strategies as st
 
 from deploy.schemas import published_schema
 from domain.columns import EVENT, blank
+from domain.evaluations import EVALUATION, Part
 from domain.instants import NO_TIME
 from domain.keys import key_of
-from domain.outgoing import BAR_CHECK, EVENT_CHECK, FILL_CHECK, ORDER_CHECK, STATUS_CHECK
+from domain.outgoing import (
+    BAR_CHECK,
+    EVALUATION_CHECK,
+    EVENT_CHECK,
+    FILL_CHECK,
+    ORDER_CHECK,
+    STATUS_CHECK,
+)
 from domain.reasons import Reason
 from domain.rows import BAR, FILL, ORDER, STATUS, STATUS_METRICS, FillStatus, Rows
 from domain.vocabulary import EventKind, OrderState
@@ -28,6 +36,7 @@ CHECKS = {
     "fills": (FILL, FILL_CHECK),
     "timeline": (EVENT, EVENT_CHECK),
     "bars": (BAR, BAR_CHECK),
+    "evaluations": (EVALUATION, EVALUATION_CHECK),
 }
 TIMES = st.one_of(st.just(NO_TIME), st.integers(-(1 << 61), 1 << 61))
 NUMBERS = st.floats(width=64)
@@ -57,7 +66,8 @@ def good(dtype):
     row = blank(dtype, 1)
     likely = {"order": key_of("A"), "symbol": key_of("A"), "ts": 10**18, "ts_event": 10**18,
               "seq": 1, "numbered": 1, "kind": EventKind.ORDER_FILLED, "state": OrderState.FILLED,
-              "status": FillStatus.COUNTED, "known": 10**18, "side": 1}  # fmt: skip
+              "status": FillStatus.COUNTED, "known": 10**18, "side": 1,
+              "part": Part.KEPT, "thresholds": -1}  # fmt: skip
     for name, value in likely.items():
         if name in dtype.names:
             row[name] = value
@@ -72,7 +82,7 @@ def test_whatever_passes_makes_a_valid_event(kind, data):
     dtype, check = CHECKS[kind]
     row = good(dtype)
     for name in data.draw(st.lists(st.sampled_from(dtype.names), max_size=6, unique=True)):
-        if name not in {"reserved", "numbered", "provisional"}:
+        if name not in {"reserved", "numbered", "provisional", "thresholds"}:
             row[name] = data.draw(values(name, dtype[name]), label=name)
     if check.faults(row):
         return
@@ -110,6 +120,9 @@ def test_a_good_row_passes(kind):
         ("timeline", "last_px", np.inf, "infinite: last_px"),
         ("bars", "symbol", 0, "symbol is missing"),
         ("bars", "vwap", np.inf, "infinite: vwap"),
+        ("evaluations", "part", 0, "part has no word for 0"),
+        ("evaluations", "known", NO_TIME, "known_at is missing"),
+        ("evaluations", "z_cost", np.inf, "infinite: z_cost"),
     ],
 )  # fmt: skip
 def test_what_must_not_go_out_is_said_in_words(kind, column, value, words):

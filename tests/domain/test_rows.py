@@ -3,6 +3,7 @@ import pickle
 import numpy as np
 
 from domain.columns import EVENT
+from domain.evaluations import EVALUATED_METRICS, EVALUATION, SHARED_COLUMNS, InForce
 from domain.instants import NO_TIME
 from domain.rows import (
     BENCHMARKS,
@@ -140,8 +141,15 @@ def test_rows_without_anything_are_empty_arrays():
     assert len(first.status_venues.start) == 1
 
 
+def test_an_evaluation_has_the_columns_of_the_status_that_was_judged():
+    assert all(EVALUATION[name] == STATUS[name] for name in SHARED_COLUMNS)
+    assert set(EVALUATED_METRICS) == set(SHARED_COLUMNS) & set(STATUS_METRICS)
+    assert set(EVALUATION.names) - set(SHARED_COLUMNS) == {"part", "thresholds", "reserved"}
+    assert EVALUATION.itemsize % 8 == 0
+
+
 def test_rows_take_only_the_names_they_use_to_another_process():
-    rows = Rows(names={1: "IBM", 2: "BAC", 3: "XNYS", 4: "unused", 5: "D"}, watermark=9)
+    rows = Rows(names={1: "IBM", 2: "BAC", 3: "XNYS", 4: "unused", 5: "D", 6: "A"}, watermark=9)
     rows.references, rows.end = [(4, b"{}")], 11
     rows.status = np.zeros(1, STATUS)
     rows.status["symbol"], rows.status["desk"] = 1, 5
@@ -149,10 +157,16 @@ def test_rows_take_only_the_names_they_use_to_another_process():
     rows.fills["symbol"] = 2
     rows.status_venues = Venues(np.array([0, 1]), np.array([3], "u8"), np.array([1.0]))
 
+    rows.evaluations = np.zeros(1, EVALUATION)
+    rows.evaluations["order"] = 6
+    rows.thresholds = [InForce({"HIGH_COST": 3.0}, {})]
+
     copy = pickle.loads(pickle.dumps(rows))
 
-    assert dict(copy.names) == {1: "IBM", 2: "BAC", 3: "XNYS", 5: "D"}
-    assert copy.keys() == {0, 1, 2, 3, 5}
+    assert dict(copy.names) == {1: "IBM", 2: "BAC", 3: "XNYS", 5: "D", 6: "A"}
+    assert copy.keys() == {0, 1, 2, 3, 5, 6}
+    assert copy.evaluations.tobytes() == rows.evaluations.tobytes()
+    assert copy.thresholds == rows.thresholds
     assert copy.status.tobytes() == rows.status.tobytes()
     assert copy.status_venues.of(0) == [(3, 1.0)]
     assert (copy.watermark, copy.references, copy.end) == (9, [(4, b"{}")], 11)

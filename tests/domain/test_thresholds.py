@@ -4,7 +4,13 @@ import math
 
 import pytest
 
-from domain.thresholds import THRESHOLDS, threshold_table, wrong_threshold
+from domain.thresholds import (
+    THRESHOLDS,
+    Configured,
+    configured_for,
+    threshold_table,
+    wrong_threshold,
+)
 
 
 @pytest.mark.parametrize("key", THRESHOLDS)
@@ -34,3 +40,15 @@ def test_the_table_says_unit_range_and_direction_of_each() -> None:
     assert table.keys() == THRESHOLDS.keys()
     assert table["HIGH_COST"] == "1 to 10, z, worse above"
     assert table["FILL_RATE"] == "0 to 1, share, worse below"
+
+
+def test_later_entries_go_before_earlier_ones_where_every_word_fits() -> None:
+    entries = [
+        Configured({"HIGH_COST": 3, "SLIPPAGE": 40}),
+        Configured({"HIGH_COST": 2}, desk="EU"),
+        Configured({"HIGH_COST": 4}, desk="EU", asset_class="FX"),
+        Configured({"SLIPPAGE": 9}, symbol="SAP"),
+    ]
+
+    assert configured_for(entries, "US", "EQUITY", "AMZN") == {"HIGH_COST": 3, "SLIPPAGE": 40}
+    assert configured_for(entries, "EU", "FX", "SAP") == {"HIGH_COST": 4, "SLIPPAGE": 9}

@@ -13,10 +13,11 @@ from bytewax.dataflow import Dataflow
 from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.testing import TestingSink, TestingSource, cluster_main, run_main
 
-from dataflows.graph import BAR_STEP_IDS, FLOW_ID, STEP_IDS, monitor_graph
+from dataflows.graph import BAR_STEP_IDS, FLOW_ID, STEP_IDS, AlertPlan, monitor_graph
 from domain.batch import Batch, DeadLetter
 from domain.keys import GROUP_KEYS, key_of
 from domain.reasons import DeadLetterReason
+from operators.alerts.watch import WatchSettings
 from operators.market.logic import MarketSettings
 from operators.orders.group import OrderSettings
 
@@ -150,6 +151,29 @@ def test_bars_add_their_steps_and_rename_none(lab):
     assert step_ids(flow) == [f"monitor.{name}" for name in expected]
 
 
+def test_kept_evaluations_reach_the_sinks_beside_the_bars(lab):
+    tape = lab.Tape()
+    tape.accept(0.5, 10_000, desk="D", schedule=("TWAP", 0.5, 1000.5, None))
+    for t in range(200):
+        tape.quote(t, 99.99, 100.01)
+        tape.trade(t + 0.1, 100.0, 100)
+    out = []
+    plan = AlertPlan(sink=TestingSink([]), watch=WatchSettings(keeps_evaluations=True))
+    flow = monitor_graph(
+        TestingSource(tape.batches()), lab.INPUTS, MarketSettings(lab.INPUTS, bars=True),
+        OrderSettings(), {"rows": TestingSink(out)}, TestingSink([]), plan,
+    )  # fmt: skip
+    assert step_ids(flow)[-5:] == [
+        f"monitor.{name}" for name in ("news", "evaluations", "bars", "rows_and_bars", "rows")
+    ]
+    run_main(flow)
+
+    kept = [rows for _, rows in out if len(rows.evaluations)]
+    assert len(np.concatenate([rows.evaluations for rows in kept])) > 10
+    assert all(rows.names[int(rows.evaluations["desk"][0])] == "D" for rows in kept)
+    assert any(len(rows.bars) for _, rows in out)
+
+
 def test_bars_reach_the_sinks_with_the_names_of_their_symbols(lab):
     tape = lab.Tape()
     tape.accept(0, 100)
@@ -172,6 +196,7 @@ from pathlib import Path
 from bytewax.testing import TestingSource
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 from dataflows.graph import monitor_graph
+from operators.alerts.watch import WatchSettings
 from operators.market.logic import MarketSettings
 from operators.orders.group import OrderSettings
 

@@ -11,6 +11,7 @@ from bus.repeats import Repeats
 from domain.batch import DeadLetter
 from domain.columns import blank
 from domain.errors import BusError
+from domain.evaluations import EVALUATION, InForce, Part
 from domain.instants import NO_TIME, SECOND
 from domain.keys import GROUP_KEYS, key_of, partition_of
 from domain.reasons import DeadLetterReason
@@ -72,6 +73,28 @@ def test_bars_go_out_in_the_partition_of_their_symbol(bus):
     assert event["event_id"] == event_id("I X#", event["ts"], "bar")
     assert event["ts"].startswith("2023-11-14T22:13:20")
     assert (event["trades"], event["open"], event["close"], event["high"]) == (3, 10.0, 10.5, None)
+
+
+def test_evaluations_go_out_in_the_partition_of_their_root_order(bus):
+    rows = blank(EVALUATION, 2)
+    rows["order"], rows["root"], rows["desk"] = key_of("C"), key_of("P"), key_of("D")
+    rows["known"], rows["part"], rows["z_cost"] = 1_700_000_000 * SECOND, Part.KEPT, [2.5, np.inf]
+    rows["thresholds"] = [0, -1]
+    names = {key_of(name): name for name in "CPD"}
+    part = writer(bus)
+    part.write_batch([
+        Rows(evaluations=rows, thresholds=[InForce({"HIGH_COST": 3.0}, {})], names=names)
+    ])  # fmt: skip
+    part.snapshot()
+
+    [(partition, event)] = updates(bus)
+    assert partition == partition_of("P", 4)
+    assert (event["kind"], event["order_id"], event["desk"]) == ("evaluation", "C", "D")
+    assert event["event_id"] == event_id("C", f"{1_700_000_000 * SECOND}/-1/2", "evaluation")
+    assert (event["part"], event["z_cost"], event["configured"]) == (
+        "KEPT", 2.5, {"HIGH_COST": 3.0},
+    )  # fmt: skip
+    assert "risk_bps" not in event
 
 
 def test_provisional_and_unnumbered_rows_stay_off_the_bus(bus, status_row):

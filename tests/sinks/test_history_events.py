@@ -113,6 +113,26 @@ def test_a_bar_is_a_row_of_the_market():
     assert (found["open"], found["close"], found["vwap"]) == (1.0, 2.0, None)
 
 
+EVALUATION = {"kind": "evaluation", "order_id": "A", "known_at": CUT, "part": "KEPT"}
+
+
+def test_an_evaluation_is_a_row_with_the_thresholds_it_met():
+    more = {"z_cost": 2.25, "seq": 7, "configured": {"HIGH_COST": 3.0}, "asked": {}}
+
+    found = as_dict(*rows_of(msgspec.json.encode({**EVALUATION, **more})))
+    [plain] = rows_of(msgspec.json.encode(EVALUATION))
+
+    assert (found["known_ns"], found["seq"], found["part"]) == (NS, 7, "KEPT")
+    assert (found["z_cost"], found["risk_bps"]) == (2.25, None)
+    assert (found["configured"], found["asked"]) == (b'{"HIGH_COST":3.0}', b"{}")
+    assert (as_dict(plain)["seq"], as_dict(plain)["configured"]) == (-1, None)
+
+
+def test_an_evaluation_of_no_known_part_is_refused():
+    with pytest.raises(Refused, match="BEGINS, KEPT, ENDS, SHORT, was 'MIDDLE'"):
+        rows_of(msgspec.json.encode({**EVALUATION, "part": "MIDDLE"}))
+
+
 @pytest.mark.parametrize(
     ("change", "reason", "words"),
     [
@@ -134,7 +154,7 @@ def test_a_fill_that_cannot_be_read_says_why(full_rows, change, reason, words):
 @pytest.mark.parametrize(
     ("kind", "words"),
     [("status", "needs member status"), ("order", "order_id"), ("order_event", "order_id"),
-     ("bar", "symbol")],
+     ("bar", "symbol"), ("evaluation", "order_id")],
 )  # fmt: skip
 def test_an_empty_event_says_what_it_lacks(kind, words):
     with pytest.raises(Refused, match=words):

@@ -9,7 +9,7 @@ from domain.errors import RecoveryError, ServerError
 from sinks.history.migrate import check, migrate, migrations, status
 from sinks.history.storage import StorageSettings
 
-SERIES = ("execution_monitoring_ts", "fills", "market_bars", "order_events")
+SERIES = ("alert_evaluations", "execution_monitoring_ts", "fills", "market_bars", "order_events")
 SPECIFIED = {
     "timestamp": "timestamp with time zone",
     "order_id": "character varying",

@@ -18,6 +18,7 @@ from domain.vocabulary import Topic
 from runtime.history_server import EmbeddedPostgres
 from runtime.servers import EmbeddedServer
 from tests import alert_data as alerts
+from tests import evaluation_data as evaluations
 from tests import history_data as data
 from tests.history_store import fresh_database
 
@@ -65,6 +66,7 @@ def config(
     url = fresh_database(history_server.url, "example")
     data.store_history(example_rows, url)
     alerts.store_alerts(url, alerts.example_alerts())
+    evaluations.store_evaluations(url, evaluations.example_evaluations())
     return ApiConfig(
         status_url=live_server.url, bus_url=letters_server.url, history_url=url, limits=FAST,
         action_wait_s=0.05,
@@ -130,6 +132,7 @@ def keys_made(
     url = fresh_database(history_server.url, "keyed")
     data.store_history(example_rows, url)
     alerts.store_alerts(url, alerts.example_alerts())
+    evaluations.store_evaluations(url, evaluations.example_evaluations())
     alerts.set_example_silences(url)
     with psycopg.connect(url, autocommit=True) as connection:
         made = {

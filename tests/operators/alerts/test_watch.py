@@ -12,11 +12,10 @@ from domain.instants import END_OF_TIME
 from domain.keys import GROUP_KEYS, key_of
 from domain.reference import ReferenceRecord
 from domain.rows import STATUS_IN_KERNELS, MarketFlag, Rows
-from domain.thresholds import AlertType
-from operators.alerts.judge import spread_bps
-from operators.alerts.limits import Configured
+from domain.thresholds import AlertType, Configured
 from operators.alerts.watch import WatchLogic, WatchSettings, watch_orders
 from operators.orders.group import OrderSettings
+from rules.severity import spread_bps
 
 T0 = 1_700_000_000 * 1_000_000_000
 SECOND = 1_000_000_000

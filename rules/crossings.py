@@ -1,0 +1,96 @@
+"""Verdicts about an order as crossings: what changed, with its numbers and in words."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from domain.alerts import NO_DESK, SEVERITIES, Crossing
+from domain.published import AlertEvidence, ExecutionMetricsData, Severity
+from domain.thresholds import AlertType
+from rules.conditions import away_from_limit_bps
+from rules.recommendations import Facts, recommendation
+
+RULE_TYPES = (AlertType.SLOW_EXECUTION, AlertType.HIGH_COST, AlertType.MARKET_IMPACT)
+"""What each rule raises, by its number."""
+
+
+def number(value: Any) -> float | None:
+    """A number, or None where there is none."""
+    found = float(value)
+    return found if math.isfinite(found) else None
+
+
+def severity_of(code: int) -> Severity | None:
+    """The severity of a number, None for 0."""
+    return SEVERITIES[code - 1] if code else None
+
+
+def order_crossings(
+    verdict: np.void, row: np.void, names: Mapping[int, str], main_venue: str, version: str
+) -> list[Crossing]:
+    """What a verdict says of an order: its condition began, changed or ended.
+
+    One that began at the order's very end has ended with it.
+    """
+    type_ = RULE_TYPES[int(verdict["rule"])]
+    severity, ended = severity_of(int(verdict["severity"])), bool(verdict["ended"])
+    order_id = names[int(row["order"])]
+    mid = 0.5 * (float(row["bid"]) + float(row["ask"]))
+    away = away_from_limit_bps(float(row["side"]), mid=mid, limit_px=float(row["limit_px"]))
+    told = Crossing(
+        t=int(row["known"]),
+        scope=order_id,
+        type=type_,
+        seq=int(row["seq"]),
+        severity=severity,
+        ended=ended and severity is None,
+        pages=not ended,
+        desk=names.get(int(row["desk"]), NO_DESK),
+        order_ids=[order_id],
+        symbol=names.get(int(row["symbol"]), ""),
+        main_venue=main_venue,
+        limit_bound=away > 0,
+        progress=number(row["execution_progress"]),
+        expected_progress=number(row["expected_progress"]),
+        metrics=ExecutionMetricsData(
+            execution_speed=number(row["execution_speed"]),
+            cost_efficiency=number(row["cost_efficiency"]),
+        ),
+        evidence=_evidence(type_, verdict, row, version),
+        recommendation=recommendation(type_, _facts(row, away)),
+    )
+    if not (ended and severity):
+        return [told]
+    over = Crossing(
+        t=told.t, scope=told.scope, type=type_, seq=told.seq, ended=True, pages=False,
+        desk=told.desk, order_ids=told.order_ids, symbol=told.symbol,
+    )  # fmt: skip
+    return [told, over]
+
+
+def _evidence(type_: AlertType, verdict: np.void, row: np.void, version: str) -> AlertEvidence:
+    expected, actual = row["expected_progress"], row["execution_progress"]
+    if type_ is not AlertType.SLOW_EXECUTION:
+        expected, actual = row["expected_cost_bps"], verdict["actual"]
+    return AlertEvidence(
+        n=int(row["fills"]),
+        expected=number(expected),
+        actual=number(actual),
+        z=number(verdict["z"]),
+        threshold=number(verdict["threshold"]),
+        config_version=version,
+    )
+
+
+def _facts(row: np.void, away: float) -> Facts:
+    usual = float(row["usual_qty"])
+    return Facts(
+        away_from_limit_bps=away,
+        volume_ratio=float(row["market_qty"]) / usual if usual > 0 else math.nan,
+        half_spread_paid_bps=float(row["half_spread_paid_bps"]),
+        drift_bps=float(row["drift_bps"]),
+        cost_bps=float(row["slippage_bps"]),
+        index_adjusted_bps=float(row["slippage_index_adjusted_bps"]),
+    )
