@@ -19,7 +19,7 @@ from pathlib import Path
 from domain.errors import ConfigurationError
 
 VARIABLE = "NUMBA_CACHE_DIR"
-_PACKAGES = ("domain", "metrics", "operators", "sources")
+_PACKAGES = ("domain", "metrics", "rules", "operators", "sources")
 _KEEP_S = 14 * 86_400
 
 

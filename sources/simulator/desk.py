@@ -170,9 +170,11 @@ class Desk:
         limit = touch.bid if sign > 0 else touch.ask
         if parent.limit_px is not None and (limit - parent.limit_px) * sign > 0:
             limit = parent.limit_px
-        venue = self._dice.weighted(
-            range(len(self._exchange.venues)), [v.weight for v in self._exchange.venues]
-        )
+        now, venues = self._agenda.now, self._exchange.venues
+        weights = [0.0 if self._trouble.quiet(v.venue, now) else v.weight for v in venues]
+        if not any(weights):
+            return
+        venue = self._dice.weighted(range(len(venues)), weights)
         self._router.send(parent, venue, qty, limit, immediate=False)
 
     def _take(self, parent: Parent, qty: int, lot: int, touch: Touch, *, last: bool) -> None:

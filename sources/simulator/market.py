@@ -33,6 +33,8 @@ class SimulatedMarket:
         self.on_fill: OnFill
         self.dead: Callable[[int, int], bool] = lambda _venue, _t: False
         """Whether a venue, by index, is dead at a time: it neither fills nor prints."""
+        self.quiet: Callable[[int, int], bool] | None = None
+        """Whether a venue shows nothing either; None where none ever does."""
         self.overfills: Callable[[Child, int], bool] = lambda _child, _t: False
         self._crowd = crowd
         self._feed = Feed(journal, spec.venues)
@@ -84,11 +86,18 @@ class SimulatedMarket:
         fair = spec.price * math.exp(log_fair + self._impact_list[owner].at(t))
         wide = spec.spread_bps * 1e-4 * self.session.spread_at(t) * window.spread_noise[detail]
         spread = max(1, round(wide * fair / spec.tick))
-        passed = book.requote(fair, spread, window.sizes[detail], window.deeper[detail])
+        sizes = self._shown(window.sizes[detail], t)
+        passed = book.requote(fair, spread, sizes, window.deeper[detail])
         for execution in passed:
             if not self.dead(execution.child.venue, t):
                 self._execute(t, book, execution)
         self._feed.quote(t, book)
+
+    def _shown(self, sizes: list[list[int]], t: int) -> list[list[int]]:
+        quiet = self.quiet
+        if quiet is None:
+            return sizes
+        return [[0 if quiet(v, t) else n for v, n in enumerate(side)] for side in sizes]
 
     def _trade(self, event: Event, book: Book) -> None:
         t, owner, _, aggressor, detail = event
