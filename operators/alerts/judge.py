@@ -35,7 +35,8 @@ WATCHED = np.dtype(
         ("severity", "u1", (RULES,)),
         ("evaluations", "u1"),  # as many as it takes to begin a condition
         ("stale", "u1"),
-        ("reserved", "u1", (4,)),
+        ("halted", "u1"),
+        ("reserved", "u1", (3,)),
         ("limits", "i4"),  # row of the table of limits, −1 where no order is watched
     ]
 )
@@ -49,11 +50,12 @@ VERDICT = np.dtype(
         ("ended", "i8"),  # 1: with its order
         ("limits", "i8"),  # that it was judged by
         ("z", "f8"),
-        ("actual", "f8"),  # in the unit of the threshold
+        ("expected", "f8"),
+        ("actual", "f8"),
         ("threshold", "f8"),  # of the severity, NaN without one
     ]
 )
-"""A condition that began, changed its severity or ended."""
+"""A condition that began, changed its severity or ended, or one whose market stopped or goes on."""
 MOST_VERDICTS = RULES + 1
 """Of one row."""
 
@@ -76,6 +78,7 @@ _POV = int(Schedule.POV)
 _VWAP = int(Schedule.VWAP)
 _NO_MARKET = MarketFlag.HALTED | MarketFlag.CLOSED | MarketFlag.PRE_OPEN
 _STALE = MarketFlag.STALE
+_HALTED = MarketFlag.HALTED
 _SHOWS_ONLY = MarketFlag.SHOWS_ONLY
 _CLOSED = tuple(sorted(int(state) for state in CLOSED_STATES))
 _BY_GAP = slow_by_gap.kernel
@@ -120,6 +123,12 @@ def least_qty(row: Row) -> Any:
     if row.fills > 0:
         least = max(least, row.cum_qty / row.fills)
     return least
+
+
+@kernel
+def _is_by_share(row: Row, limits: Row) -> bool:
+    """Whether being slow means too small a share of the volume, and no gap of progress."""
+    return row.schedule == _POV and limits.slow_is_asked == 0
 
 
 @kernel
@@ -218,19 +227,29 @@ def _tell(
     verdict.ended = ended
     verdict.limits = which
     verdict.z = np.nan
+    verdict.expected = np.nan
     verdict.actual = np.nan
     verdict.threshold = np.nan
     m = row.metrics
     level = limits[which].slow
+    if rule == SLOW and _is_by_share(row, limits[which]):
+        verdict.expected = row.participation
+        verdict.actual = m[_PARTICIPATION]
+        if severity > 0:
+            verdict.threshold = POV_SHARE[severity - 1]
+        return
     if rule == SLOW:
-        verdict.actual = m[_EXPECTED] - m[_PROGRESS]
+        verdict.expected = m[_EXPECTED]
+        verdict.actual = m[_PROGRESS]
     elif rule == COST:
         level = limits[which].cost
         verdict.z = m[_Z]
+        verdict.expected = m[_EXPECTED_COST]
         verdict.actual = m[_SLIPPAGE]
     elif rule == IMPACT:
         level = limits[which].impact
         verdict.z = impact_z(row)
+        verdict.expected = m[_EXPECTED_COST]
         verdict.actual = m[_IMPACT_BPS]
     if rule != DATA and severity > 0:
         verdict.threshold = level[severity - 1]
@@ -247,12 +266,19 @@ def _judge_open(
         state.stale = is_stale
         _tell(out, count, i, DATA, is_stale, 0, row, limits, state.limits)
         count += 1
+    is_halted = 1 if row.market_flags & _HALTED else 0
+    turned = is_halted != state.halted
+    state.halted = is_halted
     state.evaluations = min(state.evaluations + 1, IN_A_ROW)
     judged_by = limits[state.limits]
     for rule in range(RULES):
         if (rule != SLOW and row.parent != 0) or _is_silent(rule, row):
             state.counts[rule] = 0
             state.since_clear[rule] = NO_TIME
+            if turned and state.severity[rule] > 0:
+                held_now: Any = np.int64(state.severity[rule])
+                _tell(out, count, i, rule, held_now, 0, row, limits, state.limits)
+                count += 1
             continue
         level = _severity(rule, row, judged_by, 1.0)
         held = level
@@ -265,7 +291,7 @@ def _judge_open(
         )
         state.counts[rule] = counts
         state.since_clear[rule] = since
-        if severity != before:
+        if severity != before or (turned and severity > 0):
             state.severity[rule] = severity
             _tell(out, count, i, rule, severity, 0, row, limits, state.limits)
             count += 1
@@ -316,6 +342,7 @@ def watch_new(
         state.severity[:] = 0
         state.evaluations = 0
         state.stale = 0
+        state.halted = 0
         state.limits = 0
         put(table, row.order, at)
     return freed

@@ -10,6 +10,7 @@ from domain.alerts import DATA as DATA_TYPE
 from domain.alerts import NO_DESK, SEVERITIES, Crossing
 from domain.keys import group_of
 from domain.published import AlertEvidence, ExecutionMetricsData, Severity
+from domain.rows import MarketFlag
 from domain.thresholds import AlertType
 from domain.vocabulary import Topic
 from operators.alerts.judge import DATA
@@ -34,7 +35,7 @@ def severity_of(code: int) -> Severity | None:
 def order_crossings(
     verdict: np.void, row: np.void, names: Mapping[int, str], main_venue: str, version: str
 ) -> list[Crossing]:
-    """What a verdict says of an order: its condition began, changed or ended.
+    """What a verdict says of an order: its condition began, changed or ended, or met a halt.
 
     One that began at the order's very end has ended with it.
     """
@@ -56,13 +57,14 @@ def order_crossings(
         symbol=names.get(int(row["symbol"]), ""),
         main_venue=main_venue,
         limit_bound=away > 0,
+        halted=bool(int(row["market_flags"]) & MarketFlag.HALTED),
         progress=number(row["execution_progress"]),
         expected_progress=number(row["expected_progress"]),
         metrics=ExecutionMetricsData(
             execution_speed=number(row["execution_speed"]),
             cost_efficiency=number(row["cost_efficiency"]),
         ),
-        evidence=_evidence(type_, verdict, row, version),
+        evidence=_evidence(verdict, row, version),
         recommendation=recommendation(type_, _facts(row, away)),
     )
     if not (ended and severity):
@@ -74,14 +76,11 @@ def order_crossings(
     return [told, over]
 
 
-def _evidence(type_: AlertType, verdict: np.void, row: np.void, version: str) -> AlertEvidence:
-    expected, actual = row["expected_progress"], row["execution_progress"]
-    if type_ is not AlertType.SLOW_EXECUTION:
-        expected, actual = row["expected_cost_bps"], verdict["actual"]
+def _evidence(verdict: np.void, row: np.void, version: str) -> AlertEvidence:
     return AlertEvidence(
         n=int(row["fills"]),
-        expected=number(expected),
-        actual=number(actual),
+        expected=number(verdict["expected"]),
+        actual=number(verdict["actual"]),
         z=number(verdict["z"]),
         threshold=number(verdict["threshold"]),
         config_version=version,

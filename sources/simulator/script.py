@@ -134,8 +134,8 @@ class _Run:
         names = [v.venue for v in spec.venues]
         kinds, trouble = {fault.kind for fault in spec.faults}, self._trouble
         if kinds & {"dead_venue", "quiet_venue"}:
-            market.dead = lambda venue, t: trouble.dead(name := names[venue], t) or trouble.quiet(
-                name, t
+            market.dead = lambda venue, t: (
+                trouble.dead(name := names[venue], t) or trouble.quiet(name, t)
             )
         if "quiet_venue" in kinds:
             market.quiet = lambda venue, t: trouble.quiet(names[venue], t)

@@ -66,9 +66,7 @@ def desk(
         "desk": DeskSpec(open_parents=0, bust_rate=0.0, correct_rate=0.0),
         "venues": VENUES, "u_shape": 0.0, "start_ts": OPEN, "duration_s": minutes * 60.0,
     }  # fmt: skip
-    return SimulationSpec(
-        symbols=symbols, parents=parents, faults=faults, **{**members, **more}
-    )
+    return SimulationSpec(symbols=symbols, parents=parents, faults=faults, **{**members, **more})
 
 
 class Tale:
@@ -82,7 +80,9 @@ class Tale:
     @property
     def said(self) -> list[tuple[Topic, Any]]:
         """The messages in order of time."""
-        return [(topic, message) for _, _, topic, message in sorted(self._told, key=lambda x: x[:2])]
+        return [
+            (topic, message) for _, _, topic, message in sorted(self._told, key=lambda x: x[:2])
+        ]
 
     def _tell(self, seconds: float, topic: Topic, message: Any) -> None:
         self._told.append((seconds, len(self._told), topic, message))
@@ -111,7 +111,9 @@ class Tale:
     def accept(self, quantity: float, until_s: float | None = None, **more: Any) -> None:
         """The order comes at 0, with a TWAP until then where a time is given."""
         if until_s is not None:
-            more["algo_params"] = AlgoParams(schedule="TWAP", start=self.at(0), end=self.at(until_s))
+            more["algo_params"] = AlgoParams(
+                schedule="TWAP", start=self.at(0), end=self.at(until_s)
+            )
         self.order("order_accepted", 0.0, order_qty=quantity, desk=DESK, **more)
 
     def fill(self, seconds: float, quantity: float, px: float = 100.0) -> None:

@@ -29,13 +29,13 @@ def half_day():
         parent("DAY VWAP", "AAA", 100_000, 0, SESSION_S - 60, "VWAP"),
         parent("DAY TWAP", "AAA", 100_000, 0, SESSION_S - 60),
         parent("SHARE", "AAA", 100_000, 600, SESSION_S - 60, "POV", participation=0.04),
-        parent("THIN TWAP", "THIN", 1_000, 0, SESSION_S - 60),
-        parent("THIN VWAP", "THIN", 1_000, 600, SESSION_S - 60, "VWAP"),
+        parent("THIN TWAP", "THIN", 3_000, 0, SESSION_S - 60),
+        parent("THIN VWAP", "THIN", 3_000, 600, SESSION_S - 60, "VWAP"),
         minutes=SESSION_S / 60,
         symbols=(
-            symbol("AAA", quotes_per_s=0.6, trades_per_s=0.6),
+            symbol("AAA", quotes_per_s=2.0, trades_per_s=0.6),
             symbol(
-                "THIN", adv_qty=20_000, quotes_per_s=0.02, trades_per_s=0.005, spread_bps=40.0,
+                "THIN", adv_qty=60_000, quotes_per_s=0.02, trades_per_s=0.005, spread_bps=40.0,
                 sigma_daily_bps=200.0,
             ),
         ),

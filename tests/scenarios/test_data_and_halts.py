@@ -41,9 +41,7 @@ def with_data():
 @pytest.fixture(scope="module")
 def without_data():
     """The same while the feed says nothing."""
-    return troubled(
-        FaultSpec(kind="stale_feed", start_s=SILENT_FROM_S, end_s=SILENT_UNTIL_S)
-    )
+    return troubled(FaultSpec(kind="stale_feed", start_s=SILENT_FROM_S, end_s=SILENT_UNTIL_S))
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +49,8 @@ def halted():
     """A halt of ten minutes: of an order that is on schedule, and of one whose algorithm sleeps."""
     return simulated(
         desk(
-            order("ON TIME", "AAA", 20_000, 0, 2_400),
-            order("BEHIND", "AAA", 20_000, 0, 2_400, "VWAP"),
+            order("ON TIME", "AAA", 20_000, 10, 2_410),
+            order("BEHIND", "AAA", 20_000, 10, 2_410, "VWAP"),
             minutes=41,
             faults=(FaultSpec(kind="stalled_algorithm", algorithm="VWAP", start_s=120.0),),
             halts=(HaltSpec(symbol="AAA", start_s=HALT_FROM_S, duration_s=HALT_S),),
@@ -95,7 +93,9 @@ def test_a_silent_feed_is_one_page_with_the_orders_that_it_concerns(without_data
     assert (str(raised.transition.change), raised.notify) == ("RAISED", True)
     assert raised.alert.scope.startswith("feed:market-data-")
     assert raised.alert.desk == DESK
-    assert 5.0 < without_data.seconds(raised.transition.at) - SILENT_FROM_S <= 5.0 + 2 * EVALUATION_S
+    assert (
+        5.0 < without_data.seconds(raised.transition.at) - SILENT_FROM_S <= 5.0 + 2 * EVALUATION_S
+    )
     assert (str(resolved.transition.change), resolved.notify) == ("RESOLVED", False)
     assert 0.0 < without_data.seconds(resolved.transition.at) - SILENT_UNTIL_S <= 2 * EVALUATION_S
 

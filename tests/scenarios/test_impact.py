@@ -19,7 +19,7 @@ def heavy():
     """An order that is a fifth of the volume, in a market that gives way eight times too far."""
     return simulated(
         desk(
-            order("HEAVY", "AAA", QUARTER_OF_VOLUME, 0, WORKED_S),
+            order("HEAVY", "AAA", QUARTER_OF_VOLUME, 10, WORKED_S),
             minutes=21,
             impact=ImpactSpec(scale=12.0),
         ),
@@ -44,8 +44,8 @@ def light(moved_bps):
     )
     return simulated(
         desk(
-            order("EARLY", "AAA", HUNDREDTH_OF_VOLUME, 0, WORKED_S, "IS", urgency="high"),
-            order("EVEN", "AAA", HUNDREDTH_OF_VOLUME, 0, WORKED_S),
+            order("EARLY", "AAA", HUNDREDTH_OF_VOLUME, 10, WORKED_S, "IS", urgency="high"),
+            order("EVEN", "AAA", HUNDREDTH_OF_VOLUME, 10, WORKED_S),
             minutes=21,
             impact=ImpactSpec(scale=0.0),
             faults=(move,),

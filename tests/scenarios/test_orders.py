@@ -9,19 +9,21 @@ from tests.scenarios.given import DESK, desk, order
 from tests.scenarios.outcome import EVALUATION_NS, simulated
 
 SLOW, COST = "SLOW_EXECUTION", "HIGH_COST"
-STALL_S = 600.0
+STALL_S = 720.0
 
 
 @pytest.fixture(scope="module")
 def stalled():
-    """A TWAP of half an hour sleeps from a third on; the one beside it does not."""
+    """A TWAP of half an hour falls asleep in it; the one beside it does not."""
     return simulated(
         desk(
-            order("STALLED", "AAA", 20_000, 0, 1_800),
-            order("FINE", "BBB", 20_000, 0, 1_800),
+            order("STALLED", "AAA", 20_000, 10, 1_810),
+            order("FINE", "BBB", 20_000, 10, 1_810),
             minutes=31,
             faults=(
-                FaultSpec(kind="stalled_algorithm", algorithm="TWAP", symbol="AAA", start_s=STALL_S),
+                FaultSpec(
+                    kind="stalled_algorithm", algorithm="TWAP", symbol="AAA", start_s=STALL_S
+                ),
             ),
         )
     )
@@ -32,8 +34,8 @@ def costly():
     """An algorithm that books 30 bps worse than its venues' prices; the other's does not."""
     return simulated(
         desk(
-            order("COSTLY", "AAA", 20_000, 0, 1_200, "VWAP"),
-            order("FINE", "BBB", 20_000, 0, 1_200, "VWAP"),
+            order("COSTLY", "AAA", 20_000, 10, 1_210, "VWAP"),
+            order("FINE", "BBB", 20_000, 10, 1_210, "VWAP"),
             minutes=21,
             faults=(FaultSpec(kind="costly_algorithm", algorithm="VWAP", symbol="AAA", bps=30.0),),
         )

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from domain.instants import SECOND, parse_rfc3339
-from domain.reference import ReferenceRecord
+from domain.reference import Baseline, ReferenceRecord
 from domain.vocabulary import Topic
 from sources.simulator.script import Simulation
 from sources.simulator.spec import DeskSpec, FaultSpec, VenueSpec
@@ -23,14 +23,16 @@ LUNCH_S, AFTER_LUNCH_S, CLOSE_S = 9_000.0, 12_600.0, 23_400.0
 def refusing_messages():
     """A venue that most orders go to refuses a fifth of them, and one algorithm stops."""
     spec = desk(
-        order("STUCK", "AAA", 20_000, 0, 1_400, urgency="low"),
+        order("STUCK", "AAA", 20_000, 10, 1_400, urgency="low"),
         minutes=21,
         venues=(
             VenueSpec(venue="XNAS", weight=10.0),
             VenueSpec(venue="ARCX", weight=1.0),
             VenueSpec(venue="EDGX", weight=1.0),
         ),
-        desk=DeskSpec(open_parents=6, duration_s=(300.0, 600.0), algorithms={"VWAP": 1.0}, **STEADY),
+        desk=DeskSpec(
+            open_parents=6, duration_s=(300.0, 600.0), algorithms={"VWAP": 1.0}, **STEADY
+        ),
         faults=(
             FaultSpec(kind="rejecting_venue", venue="XNAS", rate=0.2, start_s=REFUSES_FROM_S),
             FaultSpec(kind="stalled_algorithm", algorithm="TWAP", start_s=REFUSES_FROM_S),
@@ -77,12 +79,14 @@ def quiet_messages():
 
 @pytest.fixture(scope="module")
 def quiet(quiet_messages):
-    usual = {"reject_rate": {"n": 20_000, "mean": 0.003}, "ack_ms": {"n": 20_000, "p99": 2.0}}
-    known = [
-        {"scope": f"venue:{name}", "type": "reference", "calendar": "XNYS", "baselines": usual}
+    usual = {"reject_rate": Baseline(n=20_000, mean=0.003), "ack_ms": Baseline(n=20_000, p99=2.0)}
+    known = tuple(
+        ReferenceRecord(
+            type="reference", scope=f"venue:{name}", calendar="XNYS", baselines=usual, days=20
+        )
         for name in ("XNAS", "ARCX", "EDGX")
-    ]
-    return outcome(quiet_messages, OPEN_NS, tuple(ReferenceRecord(**each) for each in known))
+    )
+    return outcome(quiet_messages, OPEN_NS, known)
 
 
 def routed(messages, venue):

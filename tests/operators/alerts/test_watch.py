@@ -198,6 +198,27 @@ def test_in_a_halt_nobody_is_judged(tape, judged):
     assert judged(tape) == []
 
 
+def test_an_alert_that_is_open_is_told_of_again_when_its_market_is_halted_and_goes_on(
+    tape, judged, said
+):
+    from domain.events import MarketMessage
+    from domain.instants import format_rfc3339
+
+    quotes(tape, 250)
+    for type_, t in (("halted", 250), ("resumed", 300)):
+        when = format_rfc3339(T0 + t * SECOND)
+        tape.market.append(MarketMessage(type=type_, ts_event=when, symbol="X"))
+    quotes(tape, 340, begin=300.5)
+    tape.accept(0.5, 10_000, schedule=TWAP)
+    tape.accept(0.6, 10_000, order_id="B")
+
+    crossings = judged(tape)
+
+    assert said(crossings) == [("A", "LOW"), *[("A", "MEDIUM")] * 3]
+    assert [c.halted for c in crossings] == [False, False, True, False]
+    assert [(c.t - T0) // (5 * SECOND) * 5 for c in crossings[2:]] == [250, 300]
+
+
 def test_with_a_silent_feed_the_schedule_is_still_watched_and_the_desk_told_once(
     tape, run, judge_of, said
 ):
