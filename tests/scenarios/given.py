@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from domain.alerts import alert_id_of, dedupe_key
 from domain.events import AlgoParams, MarketMessage, OrderMessage
 from domain.instants import SECOND, format_rfc3339, parse_rfc3339
 from domain.keys import crc_of
@@ -115,6 +116,12 @@ class Tale:
                 schedule="TWAP", start=self.at(0), end=self.at(until_s)
             )
         self.order("order_accepted", 0.0, order_qty=quantity, desk=DESK, **more)
+
+    def acknowledge(self, seconds: float, type_: str) -> None:
+        """Somebody says that they look at the order's first alert of a type."""
+        alert_id = alert_id_of(dedupe_key(DESK, self.order_id, type_), 1)
+        members = {"scope": DESK, "alert_id": alert_id, "by": "mia", "ts_event": self.at(seconds)}
+        self._tell(seconds, Topic.CONTROL, {"type": "alert_acknowledged", **members})
 
     def fill(self, seconds: float, quantity: float, px: float = 100.0) -> None:
         """An execution."""

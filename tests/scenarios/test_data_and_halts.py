@@ -52,7 +52,7 @@ def halted():
             order("ON TIME", "AAA", 20_000, 10, 2_410),
             order("BEHIND", "AAA", 20_000, 10, 2_410, "VWAP"),
             minutes=41,
-            faults=(FaultSpec(kind="stalled_algorithm", algorithm="VWAP", start_s=120.0),),
+            faults=(FaultSpec(kind="stalled_algorithm", algorithm="VWAP", start_s=20.0),),
             halts=(HaltSpec(symbol="AAA", start_s=HALT_FROM_S, duration_s=HALT_S),),
         )
     )

@@ -314,7 +314,10 @@ def share_of_volume(tape, per_second):
 
 def test_a_share_of_volume_is_judged_by_its_share(tape, judged, said):
     share_of_volume(tape, 0)
-    assert said(judged(tape)) == [("A", "CRITICAL")]
+    [found] = crossings = judged(tape)
+    assert said(crossings) == [("A", "CRITICAL")]
+    evidence = found.evidence
+    assert (evidence.expected, evidence.actual, evidence.threshold) == (0.10, 0.0, 0.2)
 
 
 def test_a_share_of_volume_is_judged_by_a_gap_where_one_is_asked(tape, judged, said):
