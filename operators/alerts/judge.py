@@ -36,7 +36,8 @@ WATCHED = np.dtype(
         ("evaluations", "u1"),  # as many as it takes to begin a condition
         ("stale", "u1"),
         ("halted", "u1"),
-        ("reserved", "u1", (3,)),
+        ("catches_up", "u1"),  # evaluations for which it need not be on schedule after a halt
+        ("reserved", "u1", (2,)),
         ("limits", "i4"),  # row of the table of limits, −1 where no order is watched
     ]
 )
@@ -90,6 +91,9 @@ _OVER = over_cap.kernel
 _UNDER = under_floor.kernel
 _AWAY = away_from_limit_bps.kernel
 _POV_LOW, _POV_MEDIUM, _POV_HIGH, _POV_CRITICAL = POV_SHARE
+
+CATCH_UP = 12
+"""Evaluations after a halt, a minute of them: what fell due meanwhile cannot be done at once."""
 
 DONE, NEW_ORDER, NEW_LIMITS, FULL = range(4)
 """Why `judge` stopped."""
@@ -269,10 +273,15 @@ def _judge_open(
     is_halted = 1 if row.market_flags & _HALTED else 0
     turned = is_halted != state.halted
     state.halted = is_halted
+    if is_halted:
+        state.catches_up = CATCH_UP
+    elif state.catches_up > 0:
+        state.catches_up -= 1
     state.evaluations = min(state.evaluations + 1, IN_A_ROW)
     judged_by = limits[state.limits]
     for rule in range(RULES):
-        if (rule != SLOW and row.parent != 0) or _is_silent(rule, row):
+        is_excused = state.catches_up > 0 if rule == SLOW else row.parent != 0
+        if is_excused or _is_silent(rule, row):
             state.counts[rule] = 0
             state.since_clear[rule] = NO_TIME
             if turned and state.severity[rule] > 0:
@@ -343,6 +352,7 @@ def watch_new(
         state.evaluations = 0
         state.stale = 0
         state.halted = 0
+        state.catches_up = 0
         state.limits = 0
         put(table, row.order, at)
     return freed

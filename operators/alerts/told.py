@@ -65,7 +65,7 @@ def order_crossings(
             cost_efficiency=number(row["cost_efficiency"]),
         ),
         evidence=_evidence(verdict, row, version),
-        recommendation=recommendation(type_, _facts(row, away)),
+        recommendation=recommendation(type_, _facts(row, away, ended=ended)) if severity else "",
     )
     if not (ended and severity):
         return [told]
@@ -87,8 +87,9 @@ def _evidence(verdict: np.void, row: np.void, version: str) -> AlertEvidence:
     )
 
 
-def _facts(row: np.void, away: float) -> Facts:
-    usual = float(row["usual_qty"])
+def _facts(row: np.void, away: float, *, ended: bool) -> Facts:
+    # Of an order that is over, the volume is counted to its last fill only.
+    usual = math.nan if ended else float(row["usual_qty"])
     return Facts(
         away_from_limit_bps=away,
         volume_ratio=float(row["market_qty"]) / usual if usual > 0 else math.nan,

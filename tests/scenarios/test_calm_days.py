@@ -20,6 +20,16 @@ def parent(order_id, symbol, quantity, start_s, end_s, algorithm="TWAP", **more)
     return order(order_id, symbol, quantity, start_s, end_s, algorithm, OPEN_NS, **more)
 
 
+def of_full_day(record):
+    """What is known of a symbol: volume and volatility of six and a half hours."""
+    longer = 23_400.0 / SESSION_S
+    return {
+        **record,
+        "adv_qty": longer * record["adv_qty"],
+        "sigma_daily_bps": longer**0.5 * record["sigma_daily_bps"],
+    }
+
+
 @pytest.fixture(scope="module")
 def half_day():
     """A half day from auction to auction, whose symbols are known by what they do on full ones."""
@@ -44,7 +54,7 @@ def half_day():
         u_shape=1.0,
     )  # fmt: skip
     said = [
-        (topic, {**m, "adv_qty": 1.8 * m["adv_qty"]} if topic is Topic.REFERENCE else m)
+        (topic, of_full_day(m) if topic is Topic.REFERENCE else m)
         for topic, m in Simulation(spec, 0).messages()
     ]
     return outcome(said, OPEN_NS)

@@ -7,7 +7,7 @@ from sources.simulator.spec import FaultSpec, ImpactSpec
 from tests.scenarios.given import desk, order
 from tests.scenarios.outcome import simulated
 
-IMPACT, COST = "MARKET_IMPACT", "HIGH_COST"
+IMPACT = "MARKET_IMPACT"
 QUARTER_OF_VOLUME, HUNDREDTH_OF_VOLUME = 128_000, 5_000
 WORKED_S = 1_200.0
 MOVE_FROM_S, MOVE_UNTIL_S = 600.0, 900.0
@@ -65,8 +65,10 @@ def test_an_order_that_is_much_of_the_market_and_moves_it_is_market_impact(heavy
 
     assert alert.scope == "HEAVY"
     assert alert.recommendation == "Slow down"
-    assert alert.evidence.z > alert.evidence.threshold
-    assert [c.alert.scope for c in heavy.pages if c.alert.type == IMPACT]
+    first = next(c.alert for c in heavy.pages if c.alert.type == IMPACT)
+    assert first.alert_id == alert.alert_id
+    assert first.evidence.z > first.evidence.threshold == 2.5
+    assert {str(c.alert.type) for c in heavy.pages} == {IMPACT}
     assert len(drifting(heavy, "HEAVY")) == 0
 
 

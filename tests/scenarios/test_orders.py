@@ -34,9 +34,9 @@ def costly():
     """An algorithm that books 30 bps worse than its venues' prices; the other's does not."""
     return simulated(
         desk(
-            order("COSTLY", "AAA", 20_000, 10, 1_210, "VWAP"),
-            order("FINE", "BBB", 20_000, 10, 1_210, "VWAP"),
-            minutes=21,
+            order("COSTLY", "AAA", 20_000, 10, 910, "VWAP"),
+            order("FINE", "BBB", 20_000, 10, 910, "VWAP"),
+            minutes=16,
             faults=(FaultSpec(kind="costly_algorithm", algorithm="VWAP", symbol="AAA", bps=30.0),),
         )
     )

@@ -52,9 +52,12 @@ def costly():
     return simulated(
         desk(
             minutes=20,
-            symbols=tuple(symbol(name, sigma_daily_bps=150.0) for name in ("AAA", "BBB")),
+            symbols=tuple(
+                symbol(name, sigma_daily_bps=150.0, adv_qty=40_000_000, quotes_per_s=0.5)
+                for name in ("AAA", "BBB", "CCC", "DDD", "EEE", "FFF")
+            ),
             desk=DeskSpec(
-                open_parents=8, duration_s=(60.0, 120.0), participation=(0.05, 0.10),
+                open_parents=6, duration_s=(60.0, 120.0), participation=(0.02, 0.05),
                 algorithms={"VWAP": 1.0}, brokers=("BRK1", "BRK2"), **STEADY,
             ),
             faults=(FaultSpec(kind="costly_algorithm", broker="BRK2", algorithm="VWAP", bps=5.0),),
