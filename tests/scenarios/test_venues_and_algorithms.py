@@ -8,7 +8,7 @@ from domain.instants import SECOND, parse_rfc3339
 from domain.reference import Baseline, ReferenceRecord
 from domain.vocabulary import Topic
 from sources.simulator.script import Simulation
-from sources.simulator.spec import DeskSpec, FaultSpec, VenueSpec
+from sources.simulator.spec import DeskSpec, FaultSpec, ImpactSpec, VenueSpec
 from tests.scenarios.given import DESK, OPEN_NS, desk, order, symbol
 from tests.scenarios.outcome import outcome, simulated
 
@@ -17,6 +17,8 @@ REFUSES_FROM_S = 600.0
 STEADY = {"amend_rate": 0.0, "cancel_rate": 0.0, "reject_rate": 0.0, "limit_rate": 0.0,
           "bust_rate": 0.0, "correct_rate": 0.0, "desks": (DESK,)}  # fmt: skip
 LUNCH_S, AFTER_LUNCH_S, CLOSE_S = 9_000.0, 12_600.0, 23_400.0
+UNANSWERED_S = 1.9
+"""Before the close: shorter than the desk waits for an answer."""
 
 
 @pytest.fixture(scope="module")
@@ -69,13 +71,19 @@ def costly():
 def quiet_messages():
     """A whole day on which a venue is quiet over lunch, and dead as the close comes."""
     slow = symbol("AAA", quotes_per_s=0.4, trades_per_s=0.3)
+    last = (
+        order(f"LAST-{n}", "AAA", 30_000, CLOSE_S - 60, CLOSE_S + 60, urgency="low")
+        for n in range(8)
+    )
     spec = desk(
+        *last,
         minutes=CLOSE_S / 60,
         symbols=(slow, symbol("BBB", quotes_per_s=0.4, trades_per_s=0.3)),
         desk=DeskSpec(open_parents=3, duration_s=(900.0, 1_800.0), **STEADY),
+        impact=ImpactSpec(scale=0.0),
         faults=(
             FaultSpec(kind="quiet_venue", venue="EDGX", start_s=LUNCH_S, end_s=AFTER_LUNCH_S),
-            FaultSpec(kind="dead_venue", venue="EDGX", start_s=CLOSE_S - 4.0),
+            FaultSpec(kind="dead_venue", venue="EDGX", start_s=CLOSE_S - UNANSWERED_S),
         ),
     )
     return list(Simulation(spec, 0).messages())
@@ -156,5 +164,11 @@ def test_a_venue_that_is_quiet_at_lunch_and_at_the_close_is_no_alert(quiet, quie
         and LUNCH_S <= (parse_rfc3339(m.ts_event) - OPEN_NS) / SECOND < AFTER_LUNCH_S
     }  # fmt: skip
     assert prints == {"XNAS", "ARCX"}
+
+    given_up = [
+        m.venue for topic, m in quiet_messages
+        if topic is Topic.ROUTES and m.type == "route_timed_out"
+    ]  # fmt: skip
+    assert given_up == ["EDGX", "EDGX"]
 
     assert [alert for alert in quiet.alerts if alert.type == VENUE] == []
