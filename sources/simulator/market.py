@@ -111,7 +111,13 @@ class SimulatedMarket:
             self._feed.trade(t, book, seq, price, others, venue, None)
         for execution in ours:
             self._execute(t, book, execution)
-        if book.step_if_empty():
+        self._uncover(t, book)
+
+    def _uncover(self, t: int, book: Book) -> None:
+        """Show the next level at the first venue that is not quiet, where one side is empty."""
+        quiet, venues = self.quiet, range(len(self.spec.venues))
+        venue = next((v for v in venues if quiet is None or not quiet(v, t)), None)
+        if venue is not None and book.step_if_empty(venue):
             self._feed.quote(t, book)
 
     def _auction(self, t: int, which: str, owner: int) -> None:
@@ -190,8 +196,7 @@ class SimulatedMarket:
         book = self._books[child.parent.symbol]
         for execution in book.take(child):
             self._execute(t, book, execution)
-        if book.step_if_empty():
-            self._feed.quote(t, book)
+        self._uncover(t, book)
         if child.leaves > 0 and not child.immediate and child.limit_px is not None:
             child.price_ticks = book.ticks(child.limit_px)
             book.rest(child)
