@@ -341,6 +341,16 @@ def test_a_share_of_volume_is_judged_by_its_share(tape, judged, said):
     assert (evidence.expected, evidence.actual, evidence.threshold) == (0.10, 0.0, 0.2)
 
 
+def test_a_share_of_volume_that_ends_has_its_share_and_no_threshold(tape, judged, said):
+    share_of_volume(tape, 0)
+    tape.say("order_cancelled", 240)
+
+    [_, over] = crossings = judged(tape)
+
+    assert said(crossings) == [("A", "CRITICAL"), ("A", "ENDED")]
+    assert (over.evidence.actual, over.evidence.threshold, over.recommendation) == (0.0, None, "")
+
+
 def test_a_share_of_volume_is_judged_by_a_gap_where_one_is_asked(tape, judged, said):
     share_of_volume(tape, 82.5)
     assert judged(tape) == []
