@@ -107,7 +107,10 @@ class Change(StrEnum):
 
 
 class Crossing(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """A condition of one scope began, changed its severity, or ended. Times in ns."""
+    """A condition of one scope began, changed its severity, or ended. Times in ns.
+
+    One of an order is told again, at the severity it has, when its market is halted or goes on.
+    """
 
     t: int
     """Effective time of the evaluation that decided it."""
@@ -131,6 +134,8 @@ class Crossing(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Where more than half of an order's quantity is routed."""
     limit_bound: bool = False
     """The order waits at a limit that the market is away from."""
+    halted: bool = False
+    """Nobody can trade the order's symbol now."""
     progress: float | None = None
     expected_progress: float | None = None
     metrics: ExecutionMetricsData | None = None
@@ -180,6 +185,7 @@ class Alert(msgspec.Struct, kw_only=True, omit_defaults=True):
     symbol: str = ""
     main_venue: str = ""
     limit_bound: bool = False
+    halted: bool = False
     progress: float | None = None
     expected_progress: float | None = None
     metrics: ExecutionMetricsData | None = None

@@ -273,6 +273,8 @@ class MarketFlag:
     """The opening price is the first regular print, no auction was seen."""
     SHOWS_ONLY = 64
     """The row is for a screen: rules and history do not know it."""
+    RESUMED = 128
+    """A halt ended less than a minute ago."""
 
 
 class FillStatus:

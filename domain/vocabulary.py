@@ -228,7 +228,7 @@ class RejectReason(IntEnum):
 
 
 class Anomaly(IntEnum):
-    """Bits shown with an order when its stream of events does not add up."""
+    """Bits shown with an order: what in its events does not add up, and what it met."""
 
     EXEC_ID_REUSED = 1
     CUM_QTY_FELL = 2
@@ -244,3 +244,6 @@ class Anomaly(IntEnum):
     CUM_QTY_DIFFERS = 512
     """The counterparty's cumulative quantity (FIX 14) is not ours."""
     FILL_AFTER_CLOSE = 1024
+    DRIFT = 2048
+    """The market runs away from the order by itself: as far as an impact, and it is too small
+    for one. It comes and goes."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from domain.alerts import NO_DESK, SEVERITIES, Crossing
 from domain.published import AlertEvidence, ExecutionMetricsData, Severity
+from domain.rows import MarketFlag
 from domain.thresholds import AlertType
 from rules.conditions import away_from_limit_bps
 from rules.recommendations import Facts, recommendation
@@ -30,7 +31,7 @@ def severity_of(code: int) -> Severity | None:
 def order_crossings(
     verdict: np.void, row: np.void, names: Mapping[int, str], main_venue: str, version: str
 ) -> list[Crossing]:
-    """What a verdict says of an order: its condition began, changed or ended.
+    """What a verdict says of an order: its condition began, changed or ended, or met a halt.
 
     One that began at the order's very end has ended with it.
     """
@@ -52,14 +53,15 @@ def order_crossings(
         symbol=names.get(int(row["symbol"]), ""),
         main_venue=main_venue,
         limit_bound=away > 0,
+        halted=bool(int(row["market_flags"]) & MarketFlag.HALTED),
         progress=number(row["execution_progress"]),
         expected_progress=number(row["expected_progress"]),
         metrics=ExecutionMetricsData(
             execution_speed=number(row["execution_speed"]),
             cost_efficiency=number(row["cost_efficiency"]),
         ),
-        evidence=_evidence(type_, verdict, row, version),
-        recommendation=recommendation(type_, _facts(row, away)),
+        evidence=_evidence(verdict, row, version),
+        recommendation=recommendation(type_, _facts(row, away, ended=ended)) if severity else "",
     )
     if not (ended and severity):
         return [told]
@@ -70,22 +72,20 @@ def order_crossings(
     return [told, over]
 
 
-def _evidence(type_: AlertType, verdict: np.void, row: np.void, version: str) -> AlertEvidence:
-    expected, actual = row["expected_progress"], row["execution_progress"]
-    if type_ is not AlertType.SLOW_EXECUTION:
-        expected, actual = row["expected_cost_bps"], verdict["actual"]
+def _evidence(verdict: np.void, row: np.void, version: str) -> AlertEvidence:
     return AlertEvidence(
         n=int(row["fills"]),
-        expected=number(expected),
-        actual=number(actual),
+        expected=number(verdict["expected"]),
+        actual=number(verdict["actual"]),
         z=number(verdict["z"]),
         threshold=number(verdict["threshold"]),
         config_version=version,
     )
 
 
-def _facts(row: np.void, away: float) -> Facts:
-    usual = float(row["usual_qty"])
+def _facts(row: np.void, away: float, *, ended: bool) -> Facts:
+    # Of an order that is over, the volume is counted to its last fill only.
+    usual = math.nan if ended else float(row["usual_qty"])
     return Facts(
         away_from_limit_bps=away,
         volume_ratio=float(row["market_qty"]) / usual if usual > 0 else math.nan,

@@ -27,10 +27,14 @@ class Cause(NamedTuple):
     """Why an alert is not sent."""
 
     by: str
-    """Id of the alert, or `silence:` and the silence's id."""
+    """Id of the alert, `halt`, or `silence:` and the silence's id."""
     group: str | None
-    """Id of the alert whose page covers it; None for a silence."""
+    """Id of the alert whose page covers it; None for a halt or a silence."""
     why: str
+
+
+HALT = Cause("halt", None, "its market is halted")
+"""Of every alert about an order while its symbol cannot be traded."""
 
 
 def key_of_alert(alert: Alert) -> Key:

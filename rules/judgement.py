@@ -5,17 +5,19 @@ from typing import Any
 import numpy as np
 
 from domain.instants import NO_TIME
-from domain.rows import STATUS_METRICS
+from domain.rows import MarketFlag
 from metrics.kernel import Row, Table, kernel
 from rules.hysteresis import IN_A_ROW, evaluate
-from rules.levels import CLEARS_AT
+from rules.levels import CLEARS_AT, POV_SHARE
 from rules.severity import (
     COST,
     IMPACT,
+    METRIC,
     RULES,
     SLOW,
     concerns,
     impact_z,
+    is_by_share,
     is_silent,
     severity_by,
 )
@@ -29,6 +31,8 @@ WATCHED = np.dtype(
         ("severity", "u1", (RULES,)),
         ("evaluations", "u1"),  # as many as it takes to begin a condition
         ("stale", "u1"),
+        ("halted", "u1"),
+        ("reserved", "u1", (7,)),
         ("stretch", "u4"),  # where its stretch of kept evaluations stands
         ("limits", "i4"),  # row of the table of limits, −1 where no order is watched
     ]
@@ -43,18 +47,21 @@ VERDICT = np.dtype(
         ("ended", "i8"),  # 1: with its order
         ("limits", "i8"),  # that it was judged by
         ("z", "f8"),
-        ("actual", "f8"),  # in the unit of the threshold
+        ("expected", "f8"),
+        ("actual", "f8"),
         ("threshold", "f8"),  # of the severity, NaN without one
     ]
 )
-"""A condition that began, changed its severity or ended."""
+"""A condition that began, changed its severity or ended, or one whose market stopped or goes on."""
 
-_M = {name: i for i, name in enumerate(STATUS_METRICS)}
-_PROGRESS = _M["execution_progress"]
-_EXPECTED = _M["expected_progress"]
-_SLIPPAGE = _M["slippage_bps"]
-_IMPACT_BPS = _M["market_impact_bps"]
-_Z = _M["z_cost"]
+_PROGRESS = METRIC["execution_progress"]
+_EXPECTED = METRIC["expected_progress"]
+_PARTICIPATION = METRIC["participation_rate"]
+_SLIPPAGE = METRIC["slippage_bps"]
+_IMPACT_BPS = METRIC["market_impact_bps"]
+_EXPECTED_COST = METRIC["expected_cost_bps"]
+_Z = METRIC["z_cost"]
+_HALTED = MarketFlag.HALTED
 
 
 @kernel
@@ -65,6 +72,7 @@ def begin_watching(state: Row) -> None:
     state.severity[:] = 0
     state.evaluations = 0
     state.stale = 0
+    state.halted = 0
     state.stretch = 0
     state.limits = 0
 
@@ -82,19 +90,29 @@ def tell(
     verdict.ended = ended
     verdict.limits = which
     verdict.z = np.nan
+    verdict.expected = np.nan
     verdict.actual = np.nan
     verdict.threshold = np.nan
     m = row.metrics
     level = limits[which].slow
+    if rule == SLOW and is_by_share(row, limits[which]):
+        verdict.expected = row.participation
+        verdict.actual = m[_PARTICIPATION]
+        if severity > 0:
+            verdict.threshold = POV_SHARE[severity - 1]
+        return
     if rule == SLOW:
-        verdict.actual = m[_EXPECTED] - m[_PROGRESS]
+        verdict.expected = m[_EXPECTED]
+        verdict.actual = m[_PROGRESS]
     elif rule == COST:
         level = limits[which].cost
         verdict.z = m[_Z]
+        verdict.expected = m[_EXPECTED_COST]
         verdict.actual = m[_SLIPPAGE]
     elif rule == IMPACT:
         level = limits[which].impact
         verdict.z = impact_z(row)
+        verdict.expected = m[_EXPECTED_COST]
         verdict.actual = m[_IMPACT_BPS]
     if rule < RULES and severity > 0:
         verdict.threshold = level[severity - 1]
@@ -106,16 +124,23 @@ def judge_open(
 ) -> Any:  # fmt: skip
     """Take one evaluation of every rule; returns how many verdicts there are then.
 
+    What holds is told again when the market stops and when it goes on.
     Unless `near`, no rule finds anything by the order's limits, eased as far as to clear.
     """
     state.evaluations = min(state.evaluations + 1, IN_A_ROW)
+    is_halted = 1 if row.market_flags & _HALTED else 0
+    turned = is_halted != state.halted
+    state.halted = is_halted
     judged_by = limits[state.limits]
     for rule in range(RULES):
+        before: Any = np.int64(state.severity[rule])
         if not concerns(rule, row) or is_silent(rule, row):
             state.counts[rule] = 0
             state.since_clear[rule] = NO_TIME
+            if turned and before > 0:
+                tell(out, count, i, rule, before, 0, row, limits, state.limits)
+                count += 1
             continue
-        before: Any = np.int64(state.severity[rule])
         counted: Any = np.int64(state.counts[rule])
         level: Any = np.int64(0)
         if near:
@@ -128,7 +153,7 @@ def judge_open(
         )
         state.counts[rule] = counts
         state.since_clear[rule] = since
-        if severity != before:
+        if severity != before or (turned and severity > 0):
             state.severity[rule] = severity
             tell(out, count, i, rule, severity, 0, row, limits, state.limits)
             count += 1

@@ -114,7 +114,10 @@ def newest(crossing: Crossing) -> dict[str, Any]:
     said = {name: getattr(crossing, name) for name in _CONTENT}
     if crossing.severity is None:
         return {name: x for name, x in said.items() if x != getattr(_NOTHING, name)}
-    return {**said, "main_venue": crossing.main_venue, "limit_bound": crossing.limit_bound}
+    return {
+        **said, "main_venue": crossing.main_venue, "limit_bound": crossing.limit_bound,
+        "halted": crossing.halted,
+    }  # fmt: skip
 
 
 def shown_severity(

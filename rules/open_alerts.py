@@ -10,6 +10,7 @@ from domain.instants import END_OF_TIME, SECOND
 from domain.thresholds import AlertType
 from rules.alert_numbers import Memory
 from rules.inhibition import (
+    HALT,
     VENUE_PREFIX,
     Cause,
     Key,
@@ -174,7 +175,9 @@ class OpenAlerts:
     # What explains what
 
     def cause(self, alert: Alert) -> Cause | None:
-        """What explains an alert now: another alert before a silence."""
+        """What explains an alert now: a halt before another alert, and that before a silence."""
+        if alert.halted:
+            return HALT
         key = coverer_of(alert)
         coverer = None if key is None else self._lives.get(key)
         if coverer is not None and covers(coverer.alert):

@@ -50,6 +50,7 @@ def _judge_again(
         part = parts[i]
         if part == _BEGINS:
             # What is not kept between two stretches was far from every level.
+            state.halted = 0
             state.counts[:] = 0
             state.since_clear[:] = NO_TIME
         if part >= _ENDS:

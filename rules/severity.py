@@ -42,6 +42,7 @@ _VWAP = int(Schedule.VWAP)
 NO_MARKET = MarketFlag.HALTED | MarketFlag.CLOSED | MarketFlag.PRE_OPEN
 """Flags of a market that does not trade."""
 _STALE = MarketFlag.STALE
+_RESUMED = MarketFlag.RESUMED
 _BY_GAP = slow_by_gap.kernel
 _BY_SHARE = slow_by_share.kernel
 _HIGH_COST = high_cost.kernel
@@ -59,6 +60,12 @@ def least_qty(row: Row) -> Any:
     if row.fills > 0:
         least = max(least, row.cum_qty / row.fills)
     return least
+
+
+@kernel
+def is_by_share(row: Row, limits: Row) -> bool:
+    """Whether being slow means too small a share of the volume, and no gap of progress."""
+    return row.schedule == _POV and limits.slow_is_asked == 0
 
 
 @kernel
@@ -138,8 +145,13 @@ def severity_by(rule: int, row: Row, limits: Row, ease: float) -> Any:
 
 @kernel
 def is_silent(rule: int, row: Row) -> bool:
-    """Whether nothing can be said: no market, or none that is fresh where the rule needs it."""
+    """Whether nothing can be said: no market, or none that is fresh where the rule needs it.
+
+    What fell due during a halt cannot be done at once, so that nobody is slow just after it.
+    """
     if row.market_flags & NO_MARKET:
+        return True
+    if rule == SLOW and row.market_flags & _RESUMED:
         return True
     if not row.market_flags & _STALE:
         return False

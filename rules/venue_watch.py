@@ -111,13 +111,18 @@ class VenueWatch(msgspec.Struct):
         self._settle(t, base)
 
     def timed_out(self, t: int, key: int, root: int, base: VenueBase) -> None:
-        """We gave a route up. Until the venue answers others it still waits for an answer."""
+        """We gave a route up. Until the venue answers others it still waits for an answer.
+
+        It says nothing of the venue where the market was closed for a part of the time.
+        """
         self._meet(t, base)
         route = self.waiting.get(key)
+        since = t if route is None else route.t
         if route is not None and not route.given_up:
             route.given_up = True
             self.given_up += 1
-        self._count(t, root, base, failed=True)
+        if is_trading(base.calendar, since) and is_trading(base.calendar, t):
+            self._count(t, root, base, failed=True)
         self._settle(t, base)
 
     def cancelled(self, key: int) -> None:

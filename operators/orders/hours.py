@@ -18,6 +18,7 @@ from operators.kernel import Row, Table, kernel
 from operators.pieces import HALT
 
 _DAY_NS = 86_400 * SECOND
+_JUST_NS = 60 * SECOND
 REACH_NS = 30 * _DAY_NS
 """How far a window may reach to either side of the instant at which it is asked for."""
 
@@ -176,6 +177,17 @@ def halted_ns(
         total += trading_ns(hours, first, last, since, halt_end(halts, i, end))
         i += 1
     return total
+
+
+@kernel
+def has_just_resumed(halts: Table, symbol: Row, now: int) -> bool:
+    """Whether the symbol's last halt ended less than a minute before now."""
+    found = False
+    i = first_halt(halts, symbol)
+    while i < halts.shape[0] and halts[i].symbol == symbol and halts[i].ts <= now:
+        found = halts[i].halted == 0 and now - halts[i].ts < _JUST_NS
+        i += 1
+    return found
 
 
 def with_halts(known: np.ndarray, news: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from domain.instants import NO_TIME
 from domain.reasons import Reason
 from domain.rows import BENCHMARKS, FillStatus, MarketFlag
 from domain.rows import ORDER_METRICS as NAMES
-from domain.vocabulary import EventKind, OrderState
+from domain.vocabulary import Anomaly, EventKind, OrderState
 from metrics.benchmarks import far_touch, mid, near_touch, twap, vwap, vwap_ex_own
 from metrics.efficiency import (
     cost_efficiency,
@@ -34,7 +34,9 @@ from operators.orders import sums as S
 from operators.orders.curves import reference_row, sigma_now, usual_qty
 from operators.orders.expected import expected_progress
 from operators.orders.fold import is_closed
+from operators.orders.hours import has_just_resumed
 from operators.orders.tables import Tables
+from rules.conditions import is_drift, z_impact
 
 M = {name: i for i, name in enumerate(NAMES)}
 N_METRICS = len(NAMES)
@@ -67,7 +69,9 @@ _NEW = int(OrderState.NEW)
 _UNKNOWN = int(OrderState.UNKNOWN)
 _REPLACED = int(OrderState.REPLACED)
 _PRE_OPEN = MarketFlag.PRE_OPEN
+_RESUMED = MarketFlag.RESUMED
 _OPEN_IS_PRINT = MarketFlag.OPEN_IS_PRINT
+_DRIFT = np.uint32(Anomaly.DRIFT)
 _WINDOW_NS = 60_000_000_000
 _WINDOW_S = 60.0
 
@@ -96,6 +100,8 @@ _z = z_cost.kernel
 _efficiency = cost_efficiency.kernel
 _score = performance_score.kernel
 _expected_cost = expected_cost_bps.kernel
+_z_impact = z_impact.kernel
+_is_drift = is_drift.kernel
 
 PROGRESS = M["execution_progress"]
 EXPECTED = M["expected_progress"]
@@ -431,6 +437,14 @@ def _measure_efficiency(
 
 
 @kernel
+def _drifts(m: Table, ref: Row) -> bool:
+    """Whether the market runs away from an order that is too small to be the cause."""
+    half = 0.5 * ref.spread_bps
+    z = _z_impact(m[IMPACT], m[EXPECTED_COST], half, m[PROGRESS], m[RISK])
+    return _is_drift(z, m[PARTICIPATION]) > 0.0
+
+
+@kernel
 def measure(tables: Tables, references: Table, slot: int, row: Row) -> None:
     """Write one order's header and metrics into a row of STATUS_IN_KERNELS or its longer twin."""
     m, r = row.metrics, row.reasons
@@ -514,6 +528,8 @@ def measure(tables: Tables, references: Table, slot: int, row: Row) -> None:
     _measure_efficiency(m, r, order, ref, end_open_s, arrival, no_arrival)
     _write_header(row, ref, tables, slot, state, q, avg, first_ts, last_ts, closed_ts, vol,
                   sums[S.FEE, 0], routed, sums[S.FILLS, 0])  # fmt: skip
+    if order.parent == 0 and _drifts(m, ref):
+        row.anomalies |= _DRIFT
 
 
 @kernel
@@ -591,6 +607,8 @@ def _write_header(
     head.reported_cum_qty = order.reported_cum_qty
     head.reported_avg_px = order.reported_avg_px
     head.market_flags = order.now_flags
+    if has_just_resumed(tables.halts, order.symbol, order.now_ts):
+        head.market_flags |= _RESUMED
     head.participation = order.participation
     head.lot = ref.lot
     head.usual_spread_bps = ref.spread_bps

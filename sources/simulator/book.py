@@ -143,12 +143,12 @@ class Book:
         shown[venue] = max(0, shown[venue] - left)
         return price, left, ours
 
-    def step_if_empty(self) -> bool:
-        """Where a side shows nothing any more, uncover its next level; whether one did."""
+    def step_if_empty(self, venue: int) -> bool:
+        """Where a side shows nothing any more, uncover its next level at a venue; whether so."""
         moved = False
         for side, outward in ((0, -1), (1, 1)):
             if not any(self.shown[side]) and self.best[side] + outward >= 1:
                 self.best[side] += outward
-                self.shown[side][0] = self.deeper
+                self.shown[side][venue] = self.deeper
                 moved = True
         return moved

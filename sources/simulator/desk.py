@@ -170,10 +170,17 @@ class Desk:
         limit = touch.bid if sign > 0 else touch.ask
         if parent.limit_px is not None and (limit - parent.limit_px) * sign > 0:
             limit = parent.limit_px
-        venue = self._dice.weighted(
-            range(len(self._exchange.venues)), [v.weight for v in self._exchange.venues]
-        )
+        weights = self._unless_quiet([v.weight for v in self._exchange.venues])
+        if not any(weights):
+            return
+        venue = self._dice.weighted(range(len(weights)), weights)
         self._router.send(parent, venue, qty, limit, immediate=False)
+
+    def _unless_quiet(self, weights: list[float]) -> list[float]:
+        """Weights of the venues, 0 for those that are quiet now."""
+        venues, now = self._exchange.venues, self._agenda.now
+        pairs = zip(weights, venues, strict=True)
+        return [0.0 if self._trouble.quiet(v.venue, now) else weight for weight, v in pairs]
 
     def _take(self, parent: Parent, qty: int, lot: int, touch: Touch, *, last: bool) -> None:
         sign = parent.side.sign
@@ -181,10 +188,10 @@ class Desk:
         if parent.limit_px is not None and (limit - parent.limit_px) * sign > 0:
             return
         market_order = last and parent.limit_px is None and parent.urgency == "high"
-        shown = [
-            self._exchange.displayed(parent.symbol, v, sign)
-            for v in range(len(self._exchange.venues))
-        ]
+        venues = range(len(self._exchange.venues))
+        shown = self._unless_quiet(
+            [self._exchange.displayed(parent.symbol, v, sign) for v in venues]
+        )
         for _ in range(_MAX_SPLIT):
             if qty < 1 or not any(shown):
                 return

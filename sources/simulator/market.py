@@ -33,6 +33,8 @@ class SimulatedMarket:
         self.on_fill: OnFill
         self.dead: Callable[[int, int], bool] = lambda _venue, _t: False
         """Whether a venue, by index, is dead at a time: it neither fills nor prints."""
+        self.quiet: Callable[[int, int], bool] | None = None
+        """Whether a venue shows nothing either; None where none ever does."""
         self.overfills: Callable[[Child, int], bool] = lambda _child, _t: False
         self._crowd = crowd
         self._feed = Feed(journal, spec.venues)
@@ -84,11 +86,18 @@ class SimulatedMarket:
         fair = spec.price * math.exp(log_fair + self._impact_list[owner].at(t))
         wide = spec.spread_bps * 1e-4 * self.session.spread_at(t) * window.spread_noise[detail]
         spread = max(1, round(wide * fair / spec.tick))
-        passed = book.requote(fair, spread, window.sizes[detail], window.deeper[detail])
+        sizes = self._shown(window.sizes[detail], t)
+        passed = book.requote(fair, spread, sizes, window.deeper[detail])
         for execution in passed:
             if not self.dead(execution.child.venue, t):
                 self._execute(t, book, execution)
         self._feed.quote(t, book)
+
+    def _shown(self, sizes: list[list[int]], t: int) -> list[list[int]]:
+        quiet = self.quiet
+        if quiet is None:
+            return sizes
+        return [[0 if quiet(v, t) else n for v, n in enumerate(side)] for side in sizes]
 
     def _trade(self, event: Event, book: Book) -> None:
         t, owner, _, aggressor, detail = event
@@ -102,7 +111,13 @@ class SimulatedMarket:
             self._feed.trade(t, book, seq, price, others, venue, None)
         for execution in ours:
             self._execute(t, book, execution)
-        if book.step_if_empty():
+        self._uncover(t, book)
+
+    def _uncover(self, t: int, book: Book) -> None:
+        """Show the next level at the first venue that is not quiet, where one side is empty."""
+        quiet, venues = self.quiet, range(len(self.spec.venues))
+        venue = next((v for v in venues if quiet is None or not quiet(v, t)), None)
+        if venue is not None and book.step_if_empty(venue):
             self._feed.quote(t, book)
 
     def _auction(self, t: int, which: str, owner: int) -> None:
@@ -181,8 +196,7 @@ class SimulatedMarket:
         book = self._books[child.parent.symbol]
         for execution in book.take(child):
             self._execute(t, book, execution)
-        if book.step_if_empty():
-            self._feed.quote(t, book)
+        self._uncover(t, book)
         if child.leaves > 0 and not child.immediate and child.limit_px is not None:
             child.price_ticks = book.ticks(child.limit_px)
             book.rest(child)

@@ -152,6 +152,10 @@ class Router:
             return
         venues = len(self._names)
         child.venue = (child.venue + 1 + int(self._dice.uniform() * (venues - 1))) % venues
+        for _ in range(venues):
+            if not self._trouble.quiet(self._names[child.venue], self._agenda.now):
+                break
+            child.venue = (child.venue + 1) % venues
         self._agenda.at(self._agenda.now + 200_000, self._reroute, child, child.route)
 
     def _reroute(self, child: Child, route: int) -> None:

@@ -16,6 +16,7 @@ from sources.simulator.fills import Fills
 from sources.simulator.intake import Intake
 from sources.simulator.journal import Entry, Journal, Message, Stamps
 from sources.simulator.market import SimulatedMarket
+from sources.simulator.moves import plan_moves
 from sources.simulator.publication import Publication
 from sources.simulator.reference import reference_records
 from sources.simulator.routing import Router
@@ -131,8 +132,13 @@ class _Run:
         )
         market.on_fill = router.fill
         names = [v.venue for v in spec.venues]
-        if any(fault.kind == "dead_venue" for fault in spec.faults):
-            market.dead = lambda venue, t: self._trouble.dead(names[venue], t)
+        kinds, trouble = {fault.kind for fault in spec.faults}, self._trouble
+        if kinds & {"dead_venue", "quiet_venue"}:
+            market.dead = lambda venue, t: (
+                trouble.dead(name := names[venue], t) or trouble.quiet(name, t)
+            )
+        if "quiet_venue" in kinds:
+            market.quiet = lambda venue, t: trouble.quiet(names[venue], t)
         market.overfills = lambda child, t: dice.happens(
             self._trouble.overfill_rate(names[child.venue], t)
         )
@@ -170,6 +176,8 @@ class _Run:
             begin = start + round(halt.start_s * SECOND)
             self._agenda.at(begin, self._halt, halt.symbol)
             self._agenda.at(begin + round(halt.duration_s * SECOND), self._resume, halt.symbol)
+        names = tuple(s.symbol for s in self._spec.symbols)
+        plan_moves(self._spec.faults, start, names, self._agenda, self._market.drift)
 
     def _halt(self, symbol: str) -> None:
         self._market.halt(self._agenda.now, symbol)

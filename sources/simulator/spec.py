@@ -14,10 +14,12 @@ FaultKind = Literal[
     "dead_venue",
     "slow_venue",
     "rejecting_venue",
+    "quiet_venue",
     "toxic_venue",
     "overfilling_venue",
     "stalled_algorithm",
     "costly_algorithm",
+    "market_move",
     "stale_feed",
     "duplicated",
     "reordered",
@@ -106,8 +108,8 @@ class FaultSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Share of the messages, routes or fills concerned, 0–1."""
     delay_ms: float = 250.0
     bps: float = 10.0
-    """How far a toxic venue's price runs against each fill, or how much worse than the venue's
-    price a costly algorithm books it."""
+    """How far a toxic venue's price runs against each fill, how much worse than the venue's price
+    a costly algorithm books it, or how far a market moves by itself: up, or down below zero."""
 
 
 class ParentSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,5 +1,6 @@
 """Reads specifications and refuses in words what cannot be simulated."""
 
+import math
 import tomllib
 from pathlib import Path
 
@@ -45,6 +46,10 @@ def check_spec(spec: SimulationSpec) -> None:
         _one_of("fault.broker", fault.broker, brokers)
         if not 0 <= fault.rate <= 1:
             raise ConfigurationError(f"fault.rate must be 0–1, was {fault.rate} ({fault.kind})")
+        if fault.kind == "market_move" and not fault.start_s < fault.end_s < math.inf:
+            raise ConfigurationError(
+                f"a market_move needs an end after its start, was {fault.end_s:g} s"
+            )
     for number, parent in enumerate(spec.parents, start=1):
         _one_of("parent.symbol", parent.symbol, names)
         check_parent(parent, f"parent {number}, {parent.symbol}")

@@ -42,6 +42,10 @@ class Trouble:
         """Whether the venue answers nothing."""
         return self.active("dead_venue", t, venue=venue) is not None
 
+    def quiet(self, venue: str, t: int) -> bool:
+        """Whether the venue shows and trades nothing, and nobody sends orders there."""
+        return self.active("quiet_venue", t, venue=venue) is not None
+
     def extra_delay_ns(self, venue: str, t: int) -> int:
         """Time that a slow venue adds to each answer."""
         fault = self.active("slow_venue", t, venue=venue)

@@ -12,7 +12,7 @@ from domain.instants import SECOND, format_rfc3339, parse_rfc3339
 from domain.keys import key_of
 from domain.reference import ReferenceRecord
 from domain.reference_book import ReferenceBook
-from domain.vocabulary import Topic
+from domain.vocabulary import Anomaly, EventKind, Topic
 from operators.market.logic import MarketSettings
 from operators.orders.curves import reference_row, reference_table, sigma_now, usual_between
 from operators.orders.group import OrderSettings
@@ -112,6 +112,45 @@ def test_an_orders_cost_is_held_against_the_models_expectation(tape, run, lab):
         (found["slippage_bps"] - found["expected_cost_bps"]) / found["risk_bps"]
     )
     assert 0 < found["cost_efficiency"] < 100
+
+
+@pytest.mark.parametrize(
+    ("px", "volume", "order", "drifts"),
+    [
+        (10.10, 5_000, {}, True),
+        (9.90, 5_000, {"side": "SELL"}, True),
+        (9.90, 5_000, {}, False),
+        (10.005, 5_000, {}, False),
+        (10.10, 1_000, {}, False),
+        (10.10, 5_000, {"parent_order_id": "P", "root_order_id": "P"}, False),
+    ],
+)
+def test_a_market_that_runs_away_from_a_small_order_is_labelled_as_drift(
+    tape, run, lab, px, volume, order, drifts
+):
+    tape.quote(at_open(lab, 1), 9.995, 10.005)
+    tape.accept(at_open(lab, 60), 1000, **order)
+    tape.quote(at_open(lab, 120), px - 0.005, px + 0.005)
+    tape.trade(at_open(lab, 121), px, volume)
+    tape.fill(at_open(lab, 122), 100, px, "e", **order)
+
+    found = lab.last_status(run(tape, **settings(lab, known())))
+
+    assert bool(found["anomalies"] & Anomaly.DRIFT) == drifts
+
+
+def test_a_market_may_come_back_to_an_order(tape, run, lab):
+    tape.quote(at_open(lab, 1), 9.995, 10.005)
+    tape.accept(at_open(lab, 60), 1000)
+    for i, px in enumerate((10.10, 10.0)):
+        tape.quote(at_open(lab, 120 + i * 60), px - 0.005, px + 0.005)
+        tape.trade(at_open(lab, 121 + i * 60), px, 5_000)
+        tape.fill(at_open(lab, 122 + i * 60), 100, px, f"e{i}")
+
+    rows = lab.finals(run(tape, **settings(lab, known())))
+
+    told = rows["anomalies"][rows["kind"] != EventKind.MARK]
+    assert [bool(bits & Anomaly.DRIFT) for bits in told] == [False, True, False]
 
 
 def test_without_reference_data_the_expectation_is_missing_and_nothing_breaks(tape, run, lab):

@@ -272,3 +272,30 @@ def test_an_explanation_comes_before_a_silence_and_after_it_the_silence(desk):
     assert raised.alert.suppressed_by == XNAS
     assert scopes(changes)[1:] == [("A1", "SUPPRESSED", False)]
     assert (changes[1].alert.suppressed_by, changes[1].alert.group) == ("silence:s1", None)
+
+
+def test_in_a_halt_nobody_is_told_of_an_order_and_once_when_it_is_over(desk):
+    desk.see(0, "HIGH")
+
+    [halted] = desk.see(60, "HIGH", halted=True)
+    quiet = desk.pass_to(HOUR)
+    [over] = desk.see(HOUR + 1, "HIGH")
+
+    assert (halted.transition.change, halted.alert.suppressed_by) == ("SUPPRESSED", "halt")
+    assert (halted.alert.group, halted.transition.why) == (None, "its market is halted")
+    assert quiet == []
+    assert (over.transition.change, over.alert.suppressed_by) == ("UNSUPPRESSED", None)
+    assert over.notify
+    [escalated] = desk.pass_to(HOUR + 1 + 5 * MINUTE)
+    assert escalated.transition.change == "ESCALATED"
+
+
+def test_a_halt_goes_before_another_alert_that_explains_it(desk):
+    desk.see_venue(0)
+    desk.see(10, main_venue="XNAS")
+
+    [halted] = desk.see(20, main_venue="XNAS", halted=True)
+    [over] = desk.see(30, main_venue="XNAS")
+
+    assert halted.alert.suppressed_by == "halt"
+    assert (over.alert.suppressed_by, over.notify) == (XNAS, False)

@@ -338,6 +338,24 @@ def test_out_of_session_nobody_has_to_answer(venue):
     assert severities(xnas) == [CRITICAL]
 
 
+def test_routes_that_the_close_left_unanswered_are_no_failures(venue):
+    xnas = venue(p0=0.003, is_known=True, calendar="XNYS")
+    close = 12 * 3600.0
+    before = [xnas.send(close - 20.0 + i) for i in range(2)]
+    for key in before:
+        xnas.time_out(close - 10.0, key)
+    assert severities(xnas) == [MEDIUM]
+
+    last = [xnas.send(close - 2.0 + i) for i in range(2)]
+    early = [xnas.send(close + 1.0 + i) for i in range(2)]
+    for key in (*last, *early):
+        xnas.time_out(close + 4.0, key)
+    xnas.time_out(close + 4.0, 77)
+
+    assert severities(xnas) == [MEDIUM, None]
+    assert xnas.watch.rejects.n == 0
+
+
 def test_what_waits_is_forgotten_after_a_while_and_never_too_much(venue):
     xnas = venue()
     xnas.send(0.0)

@@ -47,7 +47,7 @@ def test_a_change_in_any_kernel_source_begins_a_fresh_folder(monkeypatch, tmp_pa
     source = tmp_path / "kernel.py"
     source.write_text("a = 1\n")
     files = kernels._sources()
-    assert any(path.name == "slippage.py" for path in files)
+    assert any(path.name == "conditions.py" for path in files)
     monkeypatch.setattr(kernels, "_sources", lambda: [*files, source])
     with_one_more = kernel_hash()
     source.write_text("a = 2\n")

@@ -197,6 +197,48 @@ def test_in_a_halt_nobody_is_judged(tape, judged):
     assert judged(tape) == []
 
 
+def test_an_alert_that_is_open_is_told_of_again_when_its_market_is_halted_and_goes_on(
+    tape, judged, said
+):
+    quotes(tape, 250)
+    halted(tape, 250, 300)
+    quotes(tape, 340, begin=300.5)
+    tape.accept(0.5, 10_000, schedule=TWAP)
+    tape.accept(0.6, 10_000, order_id="B")
+
+    crossings = judged(tape)
+
+    assert said(crossings) == [("A", "LOW"), *[("A", "MEDIUM")] * 3]
+    assert [c.halted for c in crossings] == [False, False, True, False]
+    assert [(c.t - T0) // (5 * SECOND) * 5 for c in crossings[2:]] == [250, 300]
+
+
+def halted(tape, begin, end):
+    from domain.events import MarketMessage
+    from domain.instants import format_rfc3339
+
+    for type_, t in (("halted", begin), ("resumed", end)):
+        when = format_rfc3339(T0 + t * SECOND)
+        tape.market.append(MarketMessage(type=type_, ts_event=when, symbol="X"))
+
+
+def test_after_a_halt_an_order_has_a_minute_to_catch_up(tape, judged, said):
+    quotes(tape, 100)
+    halted(tape, 100, 600)
+    quotes(tape, 1_000, begin=600.5)
+    for order_id in ("A", "B"):
+        tape.accept(0.5, 10_000, order_id=order_id, schedule=TWAP)
+        tape.fill(95, 1_000, 100.0, f"{order_id}1", order_id=order_id, venue="XNAS")
+        if order_id == "A":
+            tape.fill(640, 2_000, 100.0, "A2", order_id=order_id, venue="XNAS")
+    in_time(tape)
+
+    crossings = [c for c in judged(tape) if c.t < T0 + 680 * SECOND]
+
+    assert said(crossings) == [("B", "MEDIUM")]
+    assert crossings[0].t > T0 + 660 * SECOND
+
+
 def test_with_a_silent_feed_the_schedule_is_still_watched_and_the_desk_told_once(
     tape, run, judge_of, said
 ):
@@ -292,7 +334,20 @@ def share_of_volume(tape, per_second):
 
 def test_a_share_of_volume_is_judged_by_its_share(tape, judged, said):
     share_of_volume(tape, 0)
-    assert said(judged(tape)) == [("A", "CRITICAL")]
+    [found] = crossings = judged(tape)
+    assert said(crossings) == [("A", "CRITICAL")]
+    evidence = found.evidence
+    assert (evidence.expected, evidence.actual, evidence.threshold) == (0.10, 0.0, 0.2)
+
+
+def test_a_share_of_volume_that_ends_has_its_share_and_no_threshold(tape, judged, said):
+    share_of_volume(tape, 0)
+    tape.say("order_cancelled", 240)
+
+    [_, over] = crossings = judged(tape)
+
+    assert said(crossings) == [("A", "CRITICAL"), ("A", "ENDED")]
+    assert (over.evidence.actual, over.evidence.threshold, over.recommendation) == (0.0, None, "")
 
 
 def test_a_share_of_volume_is_judged_by_a_gap_where_one_is_asked(tape, judged, said):

@@ -7,7 +7,7 @@ from domain.instants import NO_TIME, SECOND, parse_rfc3339
 from domain.vocabulary import RejectReason, Topic
 from domain.wire import RowBuilder
 from sources.simulator.script import encode_line
-from sources.simulator.spec import FaultSpec
+from sources.simulator.spec import DeskSpec, FaultSpec
 
 START = parse_rfc3339("2026-11-20T14:30:00Z")
 
@@ -266,3 +266,48 @@ def test_faults_do_not_change_the_market_they_do_not_touch(simulate, small):
     faulty = simulate(4, duration_s=20.0, desk=quiet, parents=(), faults=(fault,))
 
     assert [encode_line(*e) for e in plain] == [encode_line(*e) for e in faulty]
+
+
+def test_a_quiet_venue_shows_and_trades_nothing_and_gets_no_routes(simulate):
+    fault = FaultSpec(kind="quiet_venue", venue="XNAS", start_s=20, end_s=50)
+
+    messages = simulate(faults=(fault,))
+
+    assert routes(messages, "XNAS", 20, 50)["route_sent"] == 0
+    assert routes(messages, "XNAS", 0, 20)["route_sent"] > 5
+    assert routes(messages, "XNAS", 50)["route_sent"] > 5
+    assert routes(messages, "XNAS")["route_timed_out"] == 0
+    prints = Counter(
+        m.venue
+        for t, m in messages
+        if t is Topic.MARKET_DATA and m.type == "trade" and 20 <= seconds(m) < 50
+    )
+    assert prints["XNAS"] == 0
+    assert prints["ARCX"] > 20
+
+
+def test_where_every_venue_is_quiet_nothing_is_sent_and_orders_wait(simulate):
+    messages = simulate(faults=(FaultSpec(kind="quiet_venue", start_s=20, end_s=40),))
+
+    during = [m for t, m in messages if t is not Topic.REFERENCE and 21 <= seconds(m) < 40]
+    assert {m.type for m in during} & {"trade", "route_sent", "order_filled"} == set()
+    assert routes(messages, "XNAS", 40)["route_sent"] > 5
+
+
+def test_a_market_that_moves_by_itself_moves_evenly_and_stays_there(simulate):
+    def mids(**more):
+        found = {}
+        for t, m in simulate(4, parents=(), desk=DeskSpec(open_parents=0), **more):
+            if t is Topic.MARKET_DATA and m.type == "quote":
+                found[m.symbol, seconds(m)] = (m.bid + m.ask) / 2
+        return found
+
+    still = mids()
+    fault = FaultSpec(kind="market_move", symbol="AAA", start_s=20, end_s=60, bps=-80)
+    moved = mids(faults=(fault,))
+
+    assert moved.keys() == still.keys()
+    for (name, t), px in moved.items():
+        share = min(max((t - 20) / 40, 0.0), 1.0) if name == "AAA" else 0.0
+        bps = (px / still[name, t] - 1) * 1e4
+        assert bps == pytest.approx(-80 * share, abs=5.0)

@@ -75,6 +75,10 @@ def test_a_missing_file_is_named(tmp_path):
             {"faults": (FaultSpec(kind="costly_algorithm", broker="NOBODY"),)},
             "fault.broker must be one of BRK1, BRK2, BRK3, was 'NOBODY'",
         ),
+        (
+            {"faults": (FaultSpec(kind="market_move", bps=40.0),)},
+            "a market_move needs an end after its start, was inf s",
+        ),
         ({"desk": DeskSpec(algorithms={"SNIPER": 1.0})}, "not SNIPER"),
         ({"speed": 0.0}, "session_s and speed must be positive"),
         ({"start_ts": "tomorrow"}, "start_ts: expected a time"),
