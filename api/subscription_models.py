@@ -176,6 +176,7 @@ class Notification(Shape):
 class NotificationsQuestion(PagedQuestion):
     """Which notifications."""
 
+    key: UUID | None = None
     state: NotificationState | None = None
     channel: Name | None = None
     alert_id: Name | None = None
