@@ -1,6 +1,5 @@
 """A test of a channel from the request to what became of it, by the flow as it is run."""
 
-import json
 import time
 
 import pytest
@@ -32,12 +31,11 @@ def mail():
 def notify(bus, history_server, http, mail, tmp_path):
     channels = {
         "oms": {"kind": "webhook", "url": http.url, "secret": "s" * 16, "timeout_s": 60},
-        "desk mail": {"kind": "smtp", "host": "127.0.0.1", "port": mail.port, "security": "none",
+        "desk-mail": {"kind": "smtp", "host": "127.0.0.1", "port": mail.port, "security": "none",
                       "sender": "execmon@example.com", "to": ["desk@example.com"]},
     }  # fmt: skip
-    partitions = json.dumps(dict.fromkeys(map(str, Topic), 2))
     found = Notify(
-        bus, tmp_path, {"channels": channels}, EXECMON_PARTITIONS=partitions,
+        bus, tmp_path, {"channels": channels}, EXECMON_PARTITIONS="2",
         EXECMON_HISTORY_URL=history_server.url,
     )  # fmt: skip
     yield found
@@ -66,21 +64,21 @@ def test_what_became_of_each_test_is_among_the_notifications(served, outcome, ht
         assert answer.status_code == 202
         return answer.json()["key"]
 
-    mailed, unknown = send("desk mail"), send("desk-mail")
+    mailed, unknown = send("desk-mail"), send("deskmail")
     http.answers = [Answer(), Answer(401, b"who are you?")]
     taken = send("oms", **{"Idempotency-Key": "once"})
     again = send("oms", **{"Idempotency-Key": "once"})
     assert outcome(taken) == ("oms", "DELIVERED", "answered 200")
     refused = send("oms")
 
-    assert outcome(mailed)[:2] == ("desk mail", "DELIVERED")
+    assert outcome(mailed)[:2] == ("desk-mail", "DELIVERED")
     assert outcome(refused) == ("oms", "UNDELIVERED", "refused: answered 401: who are you?")
-    words = "no channel is called 'desk-mail'; there are oms, desk mail"
-    assert outcome(unknown) == ("desk-mail", "UNDELIVERED", words)
+    words = "no channel is called 'deskmail'; there are oms, desk-mail"
+    assert outcome(unknown) == ("deskmail", "UNDELIVERED", words)
     assert taken == again
     assert [one.key for one in http.received] == [taken, refused]
     [one] = mail.mails
-    assert "Test of channel desk mail: nothing is wrong" in one["Subject"]
+    assert "Test of channel desk-mail: nothing is wrong" in one["Subject"]
     assert "Asked by: local" in one.as_string()
 
 
@@ -109,11 +107,11 @@ def test_a_request_told_twice_and_a_crash_amid_sending_give_one_labelled_repeat(
     ]  # fmt: skip
 
 
-def test_whoever_may_read_sees_what_became_of_tests(served, make_key, outcome, eventually):
+def test_whoever_may_read_sees_what_became_of_tests(served, make_key, notify, eventually):
     us = make_key("us", "operate", ["US-CASH"])
     eventually(lambda: served.client.get(LIST, headers=us).is_success)
     answer = served.client.post(SEND, json={"channel": "none"}, headers=us).json()
-    found = eventually(
+    found = notify.wait(
         lambda: served.client.get(LIST, headers=us, params={"key": answer["key"]}).json()["items"]
     )
 
