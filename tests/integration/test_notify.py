@@ -119,7 +119,7 @@ def test_mail_goes_out_and_is_tried_again_while_the_history_store_is_away(bus, r
         found.wait(lambda: found.states() == ["DELIVERED"])
 
     assert len(mail.mails) == 1
-    assert "mirror_waits" in found.log.read_text()
+    found.wait(lambda: "mirror_waits" in found.log.read_text())
     assert found.rows()[0]["is_mirrored"] == 0
 
 
