@@ -177,5 +177,6 @@ def flow(pulse: Pulse | None = None, workers: int = 1) -> Dataflow:
         AlertPlan(
             sink=AlertSink(bus, servers.status_url, alert_settings(settings), parts=workers),
             watch=watch_settings(settings),
+            flags=settings.alert_flags,
         ),
     )
