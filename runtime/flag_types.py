@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, cast
 
-from pydantic import BeforeValidator, PlainSerializer
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer
 
 from domain.flags import SHOWN, Flag, Flags
 from domain.published import Severity
@@ -31,11 +31,13 @@ def _flags(value: Any) -> Any:
             found[Flag(name)] = Severity(word)
         else:
             raise ValueError(f"{name} must be {OFF}, {', '.join(Severity)}, was {word!r}")
-    return MappingProxyType(found)
+    return found
 
 
 def _written(flags: Flags) -> dict[str, str]:
     return {flag: str(flags.get(flag, OFF)) for flag in Flag}
 
 
-AlertFlags = Annotated[Flags, BeforeValidator(_flags), PlainSerializer(_written)]
+AlertFlags = Annotated[
+    Flags, BeforeValidator(_flags), AfterValidator(MappingProxyType), PlainSerializer(_written)
+]

@@ -79,10 +79,11 @@ def test_a_newer_dear_order_takes_the_place_of_the_one_before():
 
 
 def test_an_order_is_held_against_the_newest_and_only_against_enough_of_them():
-    few, _ = fed([*np.linspace(-1, 1, LEAST_ORDERS - 1), 50.0])
-    cheap, _ = fed([*np.linspace(-1, 1, 60), -50.0])
-    same, _ = fed([*np.zeros(60), 50.0])
-    many, _ = fed(np.linspace(-1, 1, RECENT + 50))
+    alone = {Flag.MODIFIED_Z: Severity.LOW}
+    few, _ = fed([*np.linspace(-1, 1, LEAST_ORDERS - 1), 50.0], alone)
+    cheap, _ = fed([*np.linspace(-1, 1, 60), -50.0], alone)
+    same, _ = fed([*np.zeros(60), 50.0], alone)
+    many, _ = fed(np.linspace(-1, 1, RECENT + 50), alone)
 
     assert not few.causes
     assert not cheap.causes
