@@ -332,7 +332,8 @@ def _shown(name: str, value: Any) -> str:
     if name in SECRETS and value:
         return MASK
     if isinstance(value, Mapping):
-        return ",".join(f"{k}={v:g}" for k, v in value.items())
+        pairs = cast(Mapping[str, Any], value).items()
+        return ",".join(f"{k}={v}" if isinstance(v, str) else f"{k}={v:g}" for k, v in pairs)
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, tuple):
