@@ -68,13 +68,7 @@ class Flagged:
         ended: list[Crossing] = []
         for order, told in list(self._told.items()):
             if told.until <= until:
-                ended.append(
-                    Crossing(
-                        t=told.until, scope=told.order_id, type=RAISES, desk=told.desk,
-                        ended=told.closed, order_ids=[told.order_id],
-                    )
-                )  # fmt: skip
-                told.until = END_OF_TIME
+                ended.append(_end(told))
             if told.forget_at <= until:
                 del self._told[order]
         self._next_due()
@@ -97,6 +91,11 @@ class Flagged:
         order, t = int(row["order"]), int(row["known"])
         bits = int(row["anomalies"]) & self._mask
         before = self._told.get(order)
+        # What time alone ends has ended by now, whenever that is looked for.
+        if before is not None and before.until <= t:
+            yield _end(before)
+        if before is not None and before.forget_at <= t:
+            before = None
         if before is not None:
             before.closed = OrderState(int(row["state"])).is_closed
         if before is not None and before.bits | bits == before.bits:
@@ -129,6 +128,15 @@ class Flagged:
             evidence=_evidence(flag, row, self._version),
             recommendation=_words(flag, row),
         )  # fmt: skip
+
+
+def _end(told: _Told) -> Crossing:
+    """What is told when an alert ends by itself."""
+    t, told.until = told.until, END_OF_TIME
+    return Crossing(
+        t=t, scope=told.order_id, type=RAISES, desk=told.desk, ended=told.closed,
+        order_ids=[told.order_id],
+    )  # fmt: skip
 
 
 def _evidence(flag: Flag, row: np.void, version: str) -> AlertEvidence:

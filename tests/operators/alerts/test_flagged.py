@@ -125,6 +125,23 @@ def test_a_new_sign_after_the_hour_is_a_new_alert():
     assert said(later) == [("A", "MEDIUM")]
 
 
+def test_however_rows_are_cut_the_same_is_told():
+    late = 11 + HOLDS_NS
+    told = [status(10), status(late, anomalies=VIOLATION | OVERFILL),
+            status(late + 5 * 86_400 * SECOND)]  # fmt: skip
+    whole, cut = Flagged(BOTH), Flagged(BOTH)
+    at_once = whole.take(rows(*told))
+    one_by_one = []
+    for row in told:
+        one_by_one += cut.pass_time(int(row["known"][0]) - 1)
+        one_by_one += cut.take(rows(row))
+
+    assert at_once == one_by_one
+    assert said(at_once) == [
+        ("A", "HIGH"), ("A", "ENDED"), ("A", "MEDIUM"), ("A", "ENDED"), ("A", "HIGH"),
+    ]  # fmt: skip
+
+
 def test_what_is_provisional_or_only_shown_or_of_another_kind_tells_nothing():
     flagged = Flagged({Flag.OVERFILL: Severity.LOW})
 
