@@ -50,6 +50,25 @@ class WebhookDestination(_Strict):
     ]
 
 
+class TopicDestination(_Strict):
+    """A topic of the bus, of its own, made where it is missing."""
+
+    kind: Literal["topic"]
+    topic: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=100,
+            description="`out.` and 1–60 of a–z, 0–9, `.`, `_` and `-`; no other living "
+            "subscription's.",
+            examples=["out.oms"],
+        ),
+    ]
+
+
+_Destination = Annotated[WebhookDestination | TopicDestination, Field(discriminator="kind")]
+
+
 class SubscriptionStart(_Strict):
     """Where reading begins: one of the three, the newest message if none."""
 
@@ -83,7 +102,7 @@ class SubscriptionRequest(_Strict):
                     Field(description="Its events alone, - for orders without a desk; all that "
                           "the caller may see if absent.")] = None  # fmt: skip
     min_severity: _Severity = Severity.MEDIUM
-    destination: WebhookDestination
+    destination: _Destination
     start: SubscriptionStart = SubscriptionStart()
 
 
@@ -101,15 +120,16 @@ class SubscriptionChange(_Strict):
     state: Annotated[SubscriptionState | None, Field(strict=False)] = None
     event_types: _Types | None = None
     min_severity: Annotated[Severity | None, Field(strict=False)] = None
-    destination: WebhookDestination | None = None
+    destination: _Destination | None = None
     start: SubscriptionStart | None = None
 
 
 class Destination(Shape):
-    """Where it is sent; without the secret."""
+    """Where it is sent: the `url` of a webhook, without the secret, or a `topic`."""
 
     kind: str
-    url: str
+    url: str | None = None
+    topic: str | None = None
 
 
 class Subscription(Shape):
@@ -176,6 +196,7 @@ class Notification(Shape):
 class NotificationsQuestion(PagedQuestion):
     """Which notifications."""
 
+    key: UUID | None = None
     state: NotificationState | None = None
     channel: Name | None = None
     alert_id: Name | None = None

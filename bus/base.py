@@ -7,8 +7,8 @@ from typing import Literal, Protocol
 from domain.topics import JSON_TYPE
 from domain.vocabulary import Topic
 
-Place = tuple[Topic, int]
-"""A topic and one of its partitions."""
+Place = tuple[Topic | str, int]
+"""A topic, of the product's own or made for a subscription, and one of its partitions."""
 
 START = ""
 """Position before the first message of a partition."""
@@ -21,7 +21,7 @@ ClockKind = Literal["wall", "event"]
 class Outgoing:
     """A message to append: one event, an array of them, or a batch of columns."""
 
-    topic: Topic
+    topic: Topic | str
     partition: int
     body: bytes
     content_type: str = JSON_TYPE
@@ -84,12 +84,20 @@ class Bus(Protocol):
         """
         ...
 
-    def partitions(self, topic: Topic) -> int:
+    def partitions(self, topic: Topic | str) -> int:
         """Number of partitions. Raises BusError for a topic that was never set up."""
         ...
 
     def groups(self) -> int:
         """Key groups the layout was made for."""
+        ...
+
+    def add_topic(self, name: str, partitions: int) -> int:
+        """Make the topic of a subscription with so many partitions; gives how many it has.
+
+        One that is there stays as it is. Raises BusError for a name that is not such a topic's
+        or where we may not make it.
+        """
         ...
 
     def append(self, messages: Sequence[Outgoing]) -> list[str]:

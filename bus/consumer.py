@@ -19,12 +19,17 @@ from bus.base import START, Bus, Place, Reader, Stored
 from bus.numbers import Gap, Numbers
 from bus.repeats import Repeats
 from domain.errors import ConfigurationError, RecoveryError, Refused
+from domain.topics import wrong_out_topic
 from domain.vocabulary import Topic
 from domain.wire import split_json
 
 T = TypeVar("T")
 STATE_VERSION = 1
-READABLE = (Topic.EXECUTION_EVENTS, Topic.EXECUTION_UPDATES, Topic.EXECUTION_ALERTS)
+READABLE: tuple[Topic, ...] = (
+    Topic.EXECUTION_EVENTS,
+    Topic.EXECUTION_UPDATES,
+    Topic.EXECUTION_ALERTS,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +109,9 @@ _read_status = msgspec.json.Decoder(_StatusHead).decode
 class Consumer:
     """Reads every partition of a topic that the monitor publishes, from the start or `state`.
 
+    The topic of a subscription (`out.…`) is read too. It has a part of the events, so their
+    numbers tell nothing there, and no gap is told.
+
     `room` bounds what is remembered: ids of events without a number, and keys with one. It
     must exceed what a crash may make the monitor send again: the events of one epoch. With
     `newest` a consumer without a state begins behind what is stored now; gaps are then told
@@ -114,16 +122,19 @@ class Consumer:
     def __init__(
         self,
         bus: Bus,
-        topic: Topic,
+        topic: Topic | str,
         state: bytes | None = None,
         *,
         room: int = 200_000,
         newest: bool = False,
     ) -> None:
-        if topic not in READABLE:
-            raise ConfigurationError(f"topic must be one of {', '.join(READABLE)}, was {topic}")
+        if topic not in READABLE and wrong_out_topic(topic):
+            raise ConfigurationError(
+                f"topic must be one of {', '.join(READABLE)}, or a subscription's, was {topic}"
+            )
         self.topic = topic
-        places = [(topic, partition) for partition in range(bus.partitions(topic))]
+        self._has_all = topic in READABLE
+        places: list[Place] = [(topic, partition) for partition in range(bus.partitions(topic))]
         if state is None:
             self._positions = {place: bus.end(place) if newest else START for place in places}
             self._numbers = Numbers(room, from_start=not newest)
@@ -193,11 +204,13 @@ class Consumer:
         return Event(place, message.position, head.event_id, *self._numbered(head), raw, type_)
 
     def _numbered(self, head: _Head) -> tuple[str, int | None]:
-        if self.topic is Topic.EXECUTION_EVENTS:
+        if self.topic == Topic.EXECUTION_EVENTS:
             return head.order_id, head.seq
-        if self.topic is Topic.EXECUTION_ALERTS:
+        if self.topic == Topic.EXECUTION_ALERTS:
             life = head.monitoring
             return (life.dedupe_key, life.seq) if life else (head.order_id, None)
+        if not self._has_all:
+            return head.monitoring.dedupe_key if head.monitoring else head.order_id, None
         # The `seq` of every other kind is the sender's own.
         number = _read_status(head.status).seq if head.kind == "status" else None
         return head.order_id or head.symbol or "", number
@@ -211,7 +224,7 @@ class Consumer:
         return is_new
 
 
-def _restored(state: bytes, topic: Topic) -> _State:
+def _restored(state: bytes, topic: Topic | str) -> _State:
     try:
         kept = msgspec.json.decode(state, type=_State)
     except msgspec.MsgspecError as error:

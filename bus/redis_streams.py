@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from bus import redis_scripts as scripts
 from bus.base import START, ClockKind, Outgoing, Place, Stored
+from bus.out_topics import check_out_topic
 from bus.redis_errors import connect, in_words
 from domain.errors import BusError
 from domain.instants import MILLISECOND
@@ -73,7 +74,7 @@ class RedisBus:
         self._client: Any = connect(url, timeout_s)
         for command in ("XRANGE", "XREVRANGE"):
             self._client.response_callbacks.pop(command, None)
-        self._partitions: dict[Topic, int] = {}
+        self._partitions: dict[str, int] = {}
         self._groups: int | None = None
 
     def _script(self, script: str, keys: Sequence[str], *args: str | int | bytes) -> Any:
@@ -98,14 +99,14 @@ class RedisBus:
                 f"the bus {self._shown_url} was set up with {what} = {known}, now {asked} is "
                 "asked; keep the old number, or start with an empty bus"
             )
-        self._partitions.update(partitions)
+        self._partitions.update((str(topic), count) for topic, count in partitions.items())
         self._groups = groups
 
     def _recorded(self, field: str) -> str | None:
         with in_words(self._shown_url):
             return _text(self._client.hget(BUS_META, field))
 
-    def partitions(self, topic: Topic) -> int:
+    def partitions(self, topic: Topic | str) -> int:
         """Number of partitions. Raises BusError for a topic that was never set up."""
         found = self._partitions.get(topic)
         if found is None:
@@ -126,6 +127,14 @@ class RedisBus:
                 raise BusError(f"the bus {self._shown_url} was never set up")
             self._groups = int(text)
         return self._groups
+
+    def add_topic(self, name: str, partitions: int) -> int:
+        """Make the topic of a subscription where it is missing; gives its partitions."""
+        check_out_topic(name)
+        self.groups()
+        with in_words(self._shown_url):
+            self._client.hsetnx(BUS_META, f"partitions:{name}", partitions)
+        return self.partitions(name)
 
     # Messages
 

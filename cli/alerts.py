@@ -1,6 +1,7 @@
 """`execmon alerts`: what is open, one with its life, what people do, and a preview."""
 
 import time
+import uuid
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
@@ -139,17 +140,35 @@ def send_test(
     history_url: _HistoryUrl = None,
     as_json: _Json = False,
 ) -> None:
-    """Send a test message through a channel; whether it arrives is seen where it leads."""
+    """Send a test message through a channel of the running `execmon notify`.
+
+    Says what became of it, and ends with 1 where it was not delivered.
+    """
+    from cli.deliveries import DELIVERED, awaited
+    from domain.channels import Trial
     from runtime.settings import load_settings
 
     settings = load_settings({"bus_url": bus_url, "history_url": history_url})
+    test_id = uuid.uuid4().hex
     with _bus(settings) as bus:
-        _tell(bus, "send_tested", {"channel": channel})
+        _tell(bus, "send_tested", {"channel": channel, "test_id": test_id})
     noted = audit.note(settings, "execmon alerts test", f"channel:{channel}", "done")
+    key = Trial(ts_event="", channel=channel, test_id=test_id).key
+    found = awaited(settings, key, PATIENCE_S)
+    if found is None:
+        raise ServerError(
+            f"it was asked for, and nothing is known of it after {PATIENCE_S:g} s: is "
+            f"`execmon notify` running? What becomes of it will be said under key {key}"
+        )
+    state, words = found
     if as_json:
-        print_json({"channel": channel, "audited": noted})
+        print_json(
+            {"channel": channel, "key": key, "state": state, "words": words, "audited": noted}
+        )
     else:
-        typer.echo(f"{channel}: a test message was asked for")
+        typer.echo(f"{channel}: {state.lower()}{words and f', {words}'}")
+    if state != DELIVERED:
+        raise typer.Exit(1)
 
 
 def _act(

@@ -14,6 +14,7 @@ from bytewax.operators import KeyedStream
 from bytewax.outputs import Sink
 
 from domain.batch import Batch, DeadLetter, Input
+from domain.flags import SHOWN, Flags
 from domain.keys import GROUP_KEYS
 from domain.reference import ReferenceRecord
 from domain.rows import Rows
@@ -43,6 +44,8 @@ class AlertPlan:
     watch: WatchSettings = field(default_factory=WatchSettings)
     references: tuple[ReferenceRecord, ...] = ()
     """Records of venues and cohorts known before the run."""
+    flags: Flags = field(default_factory=lambda: SHOWN)
+    """Which signs of something wrong are alerts, of what severity."""
 
 
 def monitor_graph(
@@ -116,9 +119,10 @@ def _raise_alerts(rows: KeyedStream[Rows], plan: AlertPlan, groups: int) -> Keye
         return Parcel(source, raised.watermark, raised.crossings, end=raised.end)
 
     settings = RollupSettings(
-        order_groups=groups, progress_ns=GRID_NS, references=plan.references
+        order_groups=groups, progress_ns=GRID_NS, references=plan.references, flags=plan.flags
     )  # fmt: skip
-    watched = op.map("watched", watch_orders("watch", rows, plan.watch), of_group)
+    watch = replace(plan.watch, flags=plan.flags)
+    watched = op.map("watched", watch_orders("watch", rows, watch), of_group)
     rolled = op.map_value("scopes", roll_up("rollups", rows, settings), parcel_of)
     dealt = op.flat_map_batch("to_desks", op.merge("seen", watched, rolled), DeskRouter(groups))
     desks = DeskSettings(sources=groups + settings.groups)

@@ -178,5 +178,6 @@ def flow(pulse: Pulse | None = None, workers: int = 1) -> Dataflow:
         AlertPlan(
             sink=AlertSink(bus, servers.status_url, alert_settings(settings), parts=workers),
             watch=watch_settings(settings),
+            flags=settings.alert_flags,
         ),
     )

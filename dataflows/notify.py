@@ -1,5 +1,7 @@
 """Alerts from the bus to people and their machines, events to subscribed services.
 
+Tests of a channel that somebody asked for come on topic `control`, and go out as pages do.
+
 Run it as `python -m bytewax.run dataflows.notify:flow`; settings come from `EXECMON_…`
 variables and the settings file, addresses that are `embedded` from the servers that are
 running. What is to be sent is kept in a file (`sinks.notify.store`), so the history store may
@@ -19,7 +21,9 @@ from bytewax.outputs import Sink
 from bus.base import Stored
 from bus.connect import open_bus
 from domain.batch import DeadLetter
+from domain.channels import Trial
 from domain.errors import Refused, ServerError
+from domain.events import Envelope
 from domain.instants import parse_rfc3339
 from domain.reasons import DeadLetterReason
 from domain.vocabulary import Topic
@@ -46,7 +50,12 @@ SINK_IDS = ("dead_letters", "notify")
 """Steps that keep nothing from one start to the next."""
 STEP_IDS = ("source", "decode", "refused", "dead_letters", "alerts", "notify")
 _LOCK = "lock"
-_Decoded = tuple[str, Alert | DeadLetter]
+TOPICS = (Topic.EXECUTION_ALERTS, Topic.CONTROL)
+_Told = Alert | Trial
+_Decoded = tuple[str, _Told | DeadLetter]
+_TESTED = "send_tested"
+_envelope = msgspec.json.Decoder(Envelope).decode
+_trial = msgspec.json.Decoder(Trial).decode
 
 
 def notify_folder(settings: Settings) -> Path:
@@ -66,32 +75,31 @@ def history_address(settings: Settings) -> str | None:
 def notify_graph(
     source: Source[Messages], notify_sink: Sink[Any], dead_letter_sink: Sink[Any]
 ) -> Dataflow:
-    """Messages of `execution-alerts` to who is to be told, what cannot be read aside.
+    """Alerts and tests of channels to who is to be told, what cannot be read aside.
 
-    The notify sink takes (partition as text, Alert), the other (place, DeadLetter).
+    The notify sink takes (partition as text, Alert or Trial), the other (place, DeadLetter).
     """
     flow = Dataflow(FLOW_ID)
     messages = op.input("source", flow, source)
 
     def decoded(batch: Messages) -> list[_Decoded]:
+        read = decode_control if batch.topic is Topic.CONTROL else decode
         key = str(batch.partition)
-        return [
-            (key, one) for message in batch.messages for one in decode(batch.partition, message)
-        ]
+        return [(key, one) for message in batch.messages for one in read(batch.partition, message)]
 
     def refused(item: _Decoded) -> list[tuple[str, DeadLetter]]:
         letter = item[1]
-        if isinstance(letter, Alert):
+        if not isinstance(letter, DeadLetter):
             return []
         return [(f"{letter.topic}-{letter.partition}", letter)]
 
-    def alerts(item: _Decoded) -> list[tuple[str, Alert]]:
-        key, alert = item
-        return [(key, alert)] if isinstance(alert, Alert) else []
+    def told(item: _Decoded) -> list[tuple[str, _Told]]:
+        key, one = item
+        return [] if isinstance(one, DeadLetter) else [(key, one)]
 
     both = op.flat_map("decode", messages, decoded)
     op.output("dead_letters", op.flat_map("refused", both, refused), dead_letter_sink)
-    op.output("notify", op.flat_map("alerts", both, alerts), notify_sink)
+    op.output("notify", op.flat_map("alerts", both, told), notify_sink)
     return flow
 
 
@@ -123,13 +131,42 @@ def decode(partition: int, message: Stored) -> list[Alert | DeadLetter]:
     return found
 
 
+def decode_control(partition: int, message: Stored) -> list[Trial | DeadLetter]:
+    """The tests of channels that a message asks for; the rest is for others to read."""
+    try:
+        events = split_json(message.body)
+    except Refused:
+        return []
+    found: list[Trial | DeadLetter] = []
+    for number, raw in enumerate(events):
+        try:
+            if _envelope(raw).type != _TESTED:
+                continue
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            continue
+        try:
+            trial = _trial(raw)
+            parse_rfc3339(trial.ts_event)
+        except (msgspec.MsgspecError, ValueError) as error:
+            reason = DeadLetterReason.INVALID_EVENT
+            found.append(
+                DeadLetter(str(Topic.CONTROL), partition, message.position, reason, str(error),
+                           raw, message.ts)
+            )  # fmt: skip
+            continue
+        if not trial.test_id:
+            id_ = f"{partition}/{message.position}/{number}"
+            trial = msgspec.structs.replace(trial, test_id=id_)
+        found.append(trial)
+    return found
+
+
 def layout(settings: Settings) -> dict[str, Any]:
     """What snapshots of this flow are bound to: partitions, versions by step."""
-    topic = Topic.EXECUTION_ALERTS
     return {
         "flow": FLOW_ID,
         "groups": settings.groups,
-        "partitions": {str(topic): settings.partitions[topic]},
+        "partitions": {str(topic): settings.partitions[topic] for topic in TOPICS},
         "snapshots": {"source": STATE_VERSION},
     }
 
@@ -146,7 +183,7 @@ def flow() -> Dataflow:
     store = _own_store(notify_folder(settings))
     outbox = Outbox(settings.notify, store)
     mirror = Mirror(store, lambda: history_address(settings))
-    source = MessageSource(bus, Topic.EXECUTION_ALERTS, linger_ms=settings.linger_ms, reader=READER)
+    source = MessageSource(bus, *TOPICS, linger_ms=settings.linger_ms, reader=READER)
     registry = Registry(bus, store, lambda: history_address(settings))
     sink = NotifySink(outbox, [mirror, registry])
     sink.start()

@@ -9,9 +9,26 @@ from domain.alerts import DATA, rank
 from domain.published import Severity
 from domain.quiet_hours import QuietHours
 from domain.thresholds import AlertType
+from domain.topics import event_id
 
 ALERT_TYPES = (*AlertType, DATA)
 PAGERDUTY = "https://events.pagerduty.com"
+
+
+class Trial(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A person's control message `send_tested`: say by a channel only that it works."""
+
+    ts_event: str
+    channel: str
+    by: str = ""
+    test_id: str = ""
+    """Of the request; the same for the same one."""
+    request_id: str = ""
+
+    @property
+    def key(self) -> str:
+        """Key of the page it becomes, by which a repeat is known."""
+        return event_id(self.test_id, self.channel, "send_tested")
 
 
 class _Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,

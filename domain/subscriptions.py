@@ -45,9 +45,12 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
     """Whose events; None for everybody's, `-` for orders without a desk."""
     min_severity: Severity
     """Of alerts."""
-    url: str
-    secret: str
-    start: Start
+    url: str = ""
+    """Where a webhook is; empty for a topic."""
+    secret: str = ""
+    topic: str = ""
+    """Topic of the bus that it is published to; empty for a webhook."""
+    start: Start = Start()
 
     def __repr__(self) -> str:
         return f"Subscription({self.subscription_id})"

@@ -1,5 +1,6 @@
 """Names that cross processes: streams, keys and channels, and which message goes where."""
 
+import re
 import uuid
 from collections.abc import Mapping
 from hashlib import sha1
@@ -36,7 +37,27 @@ ORDER_ALERTS_PREFIX = "execution:alerts:order:"
 EVENT_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:execmon:events")
 
 
-def stream_key(topic: Topic, partition: int) -> str:
+OUT_PREFIX = "out."
+_OUT = re.compile(r"out\.[a-z0-9](?:[a-z0-9._-]{0,58}[a-z0-9])?", re.ASCII)
+_PULSARS_OWN = re.compile(r"-partition-[0-9]+$", re.ASCII)
+
+
+def wrong_out_topic(name: str) -> str:
+    """What is wrong with the name of a subscription's topic, empty where nothing is.
+
+    The prefix keeps it apart from every topic of our own.
+    """
+    if _OUT.fullmatch(name) is None:
+        return (
+            f"a topic must be {OUT_PREFIX} and 1–60 of a–z, 0–9, . _ and -, the first and the last "
+            f"a letter or digit, such as out.oms; was {name!r}"
+        )
+    if _PULSARS_OWN.search(name):
+        return f"a topic must not end as a partition's own name does; was {name!r}"
+    return ""
+
+
+def stream_key(topic: Topic | str, partition: int) -> str:
     """Name of the stream that holds one partition of a topic."""
     return f"execmon:{topic}:{partition}"
 

@@ -36,7 +36,7 @@ class Numbers(msgspec.Struct, array_like=True):
         `judged` where a person ended it and not its condition.
         """
         self.judged = judged
-        if type_ in ORDER_ALERTS:
+        if type_ in ORDER_ALERTS or ended:
             keep = FORGET_ENDED_NS if ended else FORGET_SILENT_NS
             self.forget_at = min(self.forget_at, at + keep)
 

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 import msgspec
 
-from domain.instants import END_OF_TIME, NO_TIME, SECOND
+from domain.flags import Flags
+from domain.instants import END_OF_TIME, NO_TIME
 from domain.published import AlertEvidence, Severity
 from domain.reference import ReferenceRecord
 from metrics.control_charts import cusum, winsorised
-from rules.causes import LEAST_NS, Cause
+from rules.causes import LEAST_NS, Cause, worst_of
+from rules.cohort_flags import QUIET_NS, CohortFlags
 
 SLACK = 0.25
 """Half of the shift that is to be found, in standard deviations of one order's cost."""
@@ -21,8 +23,7 @@ LIMIT = 10.0
 CLIP = 3.0
 RETURN = 5.0
 """Of the sum that watches for the way back: half of what an alert takes."""
-QUIET_NS = 24 * 3600 * SECOND
-"""Without a finished order for so long an alert ends."""
+NONE: Flags = {}
 LEAST_HISTORY = 30
 """Orders behind a cohort's own scale before it is used."""
 
@@ -72,21 +73,29 @@ class CohortWatch(msgspec.Struct):
     squares: float = 0.0
     last: int = NO_TIME
     cause: Cause | None = None
+    flags: CohortFlags = msgspec.field(default_factory=CohortFlags)
+    """What is shown beside it."""
     due: int = END_OF_TIME
     """When time alone may end the alert."""
 
     @property
     def worst(self) -> Cause | None:
         """What is the matter; None where nothing is."""
-        return self.cause
+        if not self.flags.causes:
+            return self.cause
+        own = {} if self.cause is None else {"": self.cause}
+        return worst_of({**own, **self.flags.causes})
 
-    def take(self, t: int, z_cost: float, base: CohortBase) -> None:
+    def take(
+        self, t: int, z_cost: float, base: CohortBase, *, order_id: str = "", flags: Flags = NONE
+    ) -> None:
         """Count a finished order; one without z does not count."""
         if math.isnan(z_cost):
             return
         z = _clipped((z_cost - base.mean) / max(base.sd, self._spread()), CLIP)
         self._learn(_clipped(z_cost, _WILD))
         self.last = t
+        self.flags.take(t, z_cost, z, order_id, flags)
         self.up = _cusum(self.up, z, SLACK)
         self.down = _cusum(self.down, -z, -SLACK)
         self.n, self.total = (self.n + 1, self.total + z) if self.up > 0.0 else (0, 0.0)
@@ -100,6 +109,7 @@ class CohortWatch(msgspec.Struct):
         """The time `due` has come."""
         if t >= self.last + QUIET_NS:
             self.cause = None
+        self.flags.at(t)
         self._settle(t)
 
     def _spread(self) -> float:
@@ -120,15 +130,15 @@ class CohortWatch(msgspec.Struct):
         self.down = 0.0
 
     def _settle(self, t: int) -> None:
-        self.due = END_OF_TIME
+        self.due = self.flags.due
         if self.cause is None:
             return
-        self.due = self.last + QUIET_NS
+        self.due = min(self.due, self.last + QUIET_NS)
         if self.down >= RETURN:
             ends = self.cause.since + LEAST_NS
             if t >= ends:
                 self.cause = None
                 self.up, self.n, self.total = 0.0, 0, 0.0
-                self.due = END_OF_TIME
+                self.due = self.flags.due
             else:
-                self.due = ends
+                self.due = min(self.flags.due, ends)

@@ -18,6 +18,8 @@ class Cause(msgspec.Struct):
     since: int
     """UNIX ns at which it reached this severity."""
     evidence: AlertEvidence
+    words: str = ""
+    """What was noticed, where the numbers do not say it."""
 
 
 def is_worse(new: Severity, old: Severity | None) -> bool:

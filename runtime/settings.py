@@ -18,7 +18,9 @@ from pydantic.fields import FieldInfo
 
 from domain.channels import NOBODY, Notify
 from domain.errors import ConfigurationError
+from domain.flags import SHOWN
 from domain.keys import GROUP_KEYS
+from runtime.flag_types import AlertFlags
 from runtime.setting_types import (
     DEFAULT_PARTITIONS,
     DEFAULT_QUOTE_AGE_LIMITS,
@@ -125,6 +127,8 @@ class Settings(BaseModel):
     """Seconds after which a quote is stale, by asset class."""
     alert_thresholds: AlertThresholds = ()
     """Thresholds of alerts by desk, asset class or symbol, later ones before earlier ones."""
+    alert_flags: AlertFlags = SHOWN
+    """Severity at which a sign of something wrong is an alert, OFF for none, by its name."""
     reporting_currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
     """Currency in which orders of different currencies are ranked."""
     notify: NotifyTable = NOBODY
@@ -328,7 +332,8 @@ def _shown(name: str, value: Any) -> str:
     if name in SECRETS and value:
         return MASK
     if isinstance(value, Mapping):
-        return ",".join(f"{k}={v:g}" for k, v in value.items())
+        pairs = cast(Mapping[str, Any], value).items()
+        return ",".join(f"{k}={v}" if isinstance(v, str) else f"{k}={v:g}" for k, v in pairs)
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, tuple):

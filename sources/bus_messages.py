@@ -87,7 +87,7 @@ class MessagePartition(StatefulSourcePartition[Messages, State]):
         fetcher: Fetcher,
         stop_at_end: bool,
     ) -> None:
-        self._topic, self._partition = place
+        self._topic, self._partition = Topic(place[0]), place[1]
         self._position = position
         self._snapshotted = position
         self._buffer = buffer

@@ -59,7 +59,7 @@ REQUESTS = {
 VOLATILE = {
     "replay_dead_letter": {"position"},
     "snooze_alert": {"snoozed_until"},
-    "test_send": {"request_id"},
+    "test_send": {"request_id", "key"},
     "set_silence": {"silence_id", "created_at", "until"},
     "lift_silence": {"lifted_at"},
 }

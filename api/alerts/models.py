@@ -3,6 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -212,7 +213,8 @@ class TestSendRequest(_Request):
 
 
 class TestSent(Shape):
-    """What was asked for; whether it arrived is said where the channel leads."""
+    """What was asked for; what became of it is among the notifications, by `key`."""
 
     channel: str
     request_id: str
+    key: UUID

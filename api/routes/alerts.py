@@ -3,6 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
+from uuid import uuid4
 
 from fastapi import APIRouter, Body, Depends, Path, Query
 from msgspec import json
@@ -37,8 +38,10 @@ from api.identity.caller import Caller
 from api.paging import IDEMPOTENCY_KEY, cursor_of, keys_of
 from api.problems import Problem, responses
 from api.store.idempotency import HEADER, once
+from domain.channels import Trial
 from domain.errors import InputError
 from domain.instants import SECOND, format_rfc3339, parse_rfc3339
+from domain.topics import event_id
 
 router = APIRouter(prefix="/api/v1/alerts", tags=["alerts"])
 MOST_ID = 400
@@ -121,13 +124,19 @@ async def preview_thresholds(
 async def test_send(
     request: Request, asked: TestSendRequest, caller: Operator, context: TheContext
 ) -> Response:
-    """Send a test message through a channel, to whomever it leads."""
+    """Send a test message through a channel, to whomever it leads.
+
+    What became of it is among the notifications, by the `key` of the answer.
+    """
 
     async def work() -> Response:
         told = {"channel": asked.channel, "request_id": request_id(request.scope) or ""}
-        await tell(context, "send_tested", caller.name, told)
+        test_id = _test_id(request, caller)
+        await tell(context, "send_tested", caller.name, {**told, "test_id": test_id})
         note(request, caller.name, "done", target=f"channel:{asked.channel}")
-        return Response(json.encode(told), 202, media_type="application/json")
+        key = Trial(ts_event="", channel=asked.channel, test_id=test_id).key
+        answer = json.encode({**told, "key": key})
+        return Response(answer, 202, media_type="application/json")
 
     return await _once(request, context, caller, work)
 
@@ -198,6 +207,12 @@ async def _act(
         return Response(json.encode(record), status, media_type="application/json")
 
     return await _once(request, context, caller, work)
+
+
+def _test_id(request: Request, caller: Caller) -> str:
+    """The same for the same Idempotency-Key, should we end between telling and keeping it."""
+    key = request.headers.get(HEADER)
+    return uuid4().hex if key is None else event_id(f"{caller.how}:{caller.name}", key, HEADER)
 
 
 async def _once(

@@ -24,12 +24,15 @@ from api.subscription_models import (
     SubscriptionChange,
     SubscriptionRequest,
     SubscriptionStart,
+    TopicDestination,
     WebhookDestination,
 )
 from bus.base import START, Bus, Place
+from bus.out_topics import make_out_topic
 from domain.errors import BusDown, BusError
 from domain.instants import format_rfc3339, parse_rfc3339
 from domain.subscriptions import topics_of, wrong_address
+from domain.topics import wrong_out_topic
 
 PREFIX = "/api/v1/subscriptions"
 router = APIRouter(prefix=PREFIX, tags=["subscriptions"])
@@ -45,10 +48,10 @@ router = APIRouter(prefix=PREFIX, tags=["subscriptions"])
 async def post_subscription(
     request: Request, asked: SubscriptionRequest, caller: Operator, context: TheContext
 ) -> Response:
-    """Have events sent to another service, signed, in stored order, each at least once.
+    """Have events sent to another service or a topic, in stored order, each at least once.
 
-    Without a `start` it begins with what comes now. Requests of several events carry each
-    event's own id, by which repeats are known.
+    Without a `start` it begins with what comes now. A service is sent signed requests of
+    several events, a topic one message for each; the event's own id tells a repeat.
     """
     if asked.desk is not None and not caller.sees(asked.desk):
         raise Problem(403, "desk", f"{caller.name} may not see desk {asked.desk!r}")
@@ -59,20 +62,21 @@ async def post_subscription(
         "event_types": types,
         "desk": asked.desk,
         "min_severity": asked.min_severity,
-        **_destination(context, asked.destination),
+        **await _destination(context, asked.destination),
         "start": await _begin(context, types, asked.start),
     }
     made: list[UUID] = []
     async with context.history() as connection:
 
         async def work() -> Response:
+            await _claim(connection, asked.destination)
             id_ = await table.insert(connection, caller, values)
             made.append(id_)
             return await _answer(context, connection, caller, id_, 201)
 
         answer = await once(connection, request, caller, work)
     for id_ in made:
-        note(request, caller.name, "done", target=str(id_), url=asked.destination.url)
+        note(request, caller.name, "done", target=str(id_), **_place(asked.destination))
     return answer
 
 
@@ -111,7 +115,7 @@ async def get_subscription(
     return etag.answer(request, msgspec.json.encode(shown))
 
 
-@router.patch("/{subscription_id}", response_model=Subscription, responses=responses(404))
+@router.patch("/{subscription_id}", response_model=Subscription, responses=responses(404, 409))
 async def patch_subscription(
     request: Request,
     subscription_id: UUID,
@@ -136,7 +140,8 @@ async def patch_subscription(
         if asked.event_types is not None:
             types = values["event_types"] = [str(one) for one in asked.event_types]
         if asked.destination is not None:
-            values |= _destination(context, asked.destination)
+            await _claim(connection, asked.destination, subscription_id)
+            values |= await _destination(context, asked.destination)
         if asked.start is not None:
             values["start"] = await _begin(context, types, asked.start)
         elif set(topics_of(types)) - set(topics_of(list(row.event_types))):
@@ -179,12 +184,42 @@ async def _answer(
     )
 
 
-def _destination(context: Context, asked: WebhookDestination) -> dict[str, Any]:
-    """Columns of a destination. Raises Problem 422 where nothing may be sent there."""
-    wrong = wrong_address(asked.url, context.config.subscription_hosts)
+async def _destination(
+    context: Context, asked: WebhookDestination | TopicDestination
+) -> dict[str, Any]:
+    """Columns of a destination; a topic is made. Raises Problem 422 where nothing may be sent."""
+    columns: dict[str, Any] = {"destination": {"kind": asked.kind, **_place(asked)}, "secret": None}
+    if isinstance(asked, WebhookDestination):
+        wrong = wrong_address(asked.url, context.config.subscription_hosts)
+        columns["secret"] = asked.secret
+    else:
+        wrong = wrong_out_topic(asked.topic)
     if wrong:
         raise Problem(422, "invalid", f"destination: {wrong}")
-    return {"destination": {"kind": asked.kind, "url": asked.url}, "secret": asked.secret}
+    if isinstance(asked, TopicDestination):
+        try:
+            await asyncio.to_thread(make_out_topic, _bus(context), asked.topic)
+        except BusDown:
+            raise
+        except BusError as error:
+            raise Problem(422, "invalid", f"destination: {error}") from None
+    return columns
+
+
+def _place(asked: WebhookDestination | TopicDestination) -> dict[str, str]:
+    return {"url": asked.url} if isinstance(asked, WebhookDestination) else {"topic": asked.topic}
+
+
+async def _claim(
+    connection: Connection, asked: WebhookDestination | TopicDestination, id_: UUID | None = None
+) -> None:
+    """Keep a topic for one subscription. Raises Problem 409 where it is another's."""
+    if isinstance(asked, TopicDestination) and await table.is_taken(connection, asked.topic, id_):
+        raise Problem(
+            409, "topic-taken",
+            f"destination: another subscription writes to topic {asked.topic}; one topic holds "
+            "what one subscription wants",
+        )  # fmt: skip
 
 
 async def _begin(

@@ -9,6 +9,7 @@ const facts = [
   ["Filled", (o) => `${whole(o.cum_qty)} of ${whole(o.order_qty)}`], ["Average", (o) => `${number(o.avg_px, 4)} ${o.currency ?? ""}`],
   ["Progress", (o) => percent(o.execution_progress, 1)], ["Expected", (o) => percent(o.expected_progress, 1)],
   ["Desk", (o) => o.desk ?? missing], ["Trader", (o) => o.trader ?? missing],
+  ["Anomalies", (o) => o.anomalies?.length ? o.anomalies.map(words).join(", ") : "none"], ["Quote age", (o) => o.quote_age_ms == null ? missing : seconds(o.quote_age_ms)],
   ["Algorithm", (o) => o.algo ?? missing], ["Broker", (o) => o.broker ?? missing],
 ];
 

@@ -39,6 +39,11 @@ INSERT INTO subscriptions (subscription_id, name, state, event_types, desk, desk
 VALUES (%(id)s, %(name)s, %(state)s, %(event_types)s, %(desk)s, %(desks)s, %(min_severity)s,
   %(destination)s, %(secret)s, %(start)s, clock_timestamp(), %(by)s)
 """
+_LOCK_TOPIC = "SELECT pg_advisory_xact_lock(hashtextextended('topic ' || %s, 0))"
+_TAKEN = """
+SELECT EXISTS (SELECT 1 FROM subscriptions WHERE destination->>'topic' = %s
+  AND state <> 'DELETED' AND subscription_id IS DISTINCT FROM %s)
+"""
 _JSON = frozenset({"destination", "start"})
 _CHANGEABLE = (
     "name", "state", "event_types", "min_severity", "destination", "secret", "start",
@@ -122,6 +127,16 @@ async def lock(connection: Connection, id_: UUID) -> None:
     await connection.execute(
         "SELECT 1 FROM subscriptions WHERE subscription_id = %s FOR UPDATE", [id_]
     )
+
+
+async def is_taken(connection: Connection, topic: str, but: UUID | None) -> bool:
+    """Whether a living subscription other than `but` writes to the topic.
+
+    Nobody else can ask the same before the transaction ends.
+    """
+    await connection.execute(_LOCK_TOPIC, [topic])
+    row = await (await connection.execute(_TAKEN, [topic, but])).fetchone()
+    return bool(row and row[0])
 
 
 def _stored(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
 
 from bus.base import START, ClockKind, Outgoing, Place, Stored
+from bus.out_topics import check_out_topic
 from bus.pulsar import layout
 from bus.pulsar.access import Access, PulsarSettings
 from bus.pulsar.admin import Admin, Ledgers
@@ -39,7 +40,7 @@ class PulsarBus:
         self._producers = Producers(self._link)
         self._lease_link = Link(self.access, timeout_s)
         self._lease = ClockLease(self._lease_link, self.admin)
-        self._partitions: dict[Topic, int] = {}
+        self._partitions: dict[str, int] = {}
         self._groups: int | None = None
 
     # Layout
@@ -47,10 +48,10 @@ class PulsarBus:
     def set_up(self, partitions: Mapping[Topic, int], groups: int) -> None:
         """Make the topics that are missing, or check those that are there."""
         layout.create(self.admin, self.access.shown, partitions, groups, keep_s=layout.KEEP_S)
-        self._partitions.update(partitions)
+        self._partitions.update((str(topic), count) for topic, count in partitions.items())
         self._groups = groups
 
-    def partitions(self, topic: Topic) -> int:
+    def partitions(self, topic: Topic | str) -> int:
         """Number of partitions. Raises BusError for a topic that was never set up."""
         found = self._partitions.get(topic)
         if found is None:
@@ -71,6 +72,15 @@ class PulsarBus:
                 raise BusError(f"the bus {self.access.shown} was never set up")
             self._groups = int(text)
         return self._groups
+
+    def add_topic(self, name: str, partitions: int) -> int:
+        """Make the topic of a subscription where it is missing; gives its partitions."""
+        check_out_topic(name)
+        self.groups()
+        if name not in self._partitions:
+            path = f"{self.admin.topic_path(name)}/partitions"
+            self.admin.create("PUT", path, partitions)
+        return self.partitions(name)
 
     # Messages
 

@@ -5,7 +5,7 @@ to hold, changes its severity or ends.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -15,9 +15,12 @@ from bytewax.operators import stateful_batch as _stateful_batch
 
 from domain.alerts import Crossing
 from domain.errors import RecoveryError
+from domain.flags import Flag, Flags
 from domain.instants import END_OF_TIME, NO_TIME
+from domain.published import Severity
 from domain.rows import STATUS_IN_KERNELS, Rows
 from domain.thresholds import Configured
+from operators.alerts.flagged import Flagged
 from operators.alerts.judge import DONE, FULL, KEPT, NEW_ORDER, judge, watch_new
 from operators.alerts.kept import evaluations_of
 from operators.alerts.limits import LimitBook
@@ -45,6 +48,8 @@ class WatchSettings:
     config_version: str = ""
     keeps_evaluations: bool = False
     """Hand on the evaluations that could matter to another threshold."""
+    flags: Flags = field(default_factory=dict[Flag, Severity])
+    """Which signs in an order's events are alerts, of what severity."""
 
 
 class WatchLogic(StatefulBatchLogic[Rows, Parcel, Any]):
@@ -54,6 +59,7 @@ class WatchLogic(StatefulBatchLogic[Rows, Parcel, Any]):
         self.limits = LimitBook(settings.configured, settings.config_version)
         self.routed = RoutedQty()
         self.silent = Silent(settings.groups, settings.market_partitions)
+        self.flagged = Flagged(settings.flags, settings.config_version)
         self._table = new_table(64)
         self._watched = _unused(64)
         self._free = np.arange(63, -1, -1)
@@ -74,16 +80,20 @@ class WatchLogic(StatefulBatchLogic[Rows, Parcel, Any]):
         return (
             VERSION, kept.tobytes(), self.limits.dump(), self.routed.dump(), self.silent.dump(),
             dict(self._venues), self._watermark,
-            self._end,
+            self._end, self.flagged.dump(),
         )  # fmt: skip
 
     def _resume(self, resume: tuple[Any, ...]) -> None:
-        version, kept, asked, routed, silent, self._venues, self._watermark, self._end = resume
+        version = resume[0]
         if version != VERSION:
             raise RecoveryError(
                 f"the rules' state is of version {version}, this program reads {VERSION}: "
                 "start from the beginning of the topics with an empty recovery folder"
             )
+        (
+            _, kept, asked, routed, silent, self._venues, self._watermark, self._end, flagged
+        ) = resume  # fmt: skip
+        self.flagged.load(flagged)
         rows = np.frombuffer(kept, WATCHED)
         self._make_room(len(rows))
         for row in rows:
@@ -109,8 +119,10 @@ class WatchLogic(StatefulBatchLogic[Rows, Parcel, Any]):
             self._venues.update(self.routed.take(rows, self._watermark))
             if len(rows.status):
                 crossings += self._judge(rows, kept)
+                crossings += self.flagged.take(rows)
             self._watermark = max(self._watermark, rows.watermark)
             self._end = min(self._end, rows.end)
+        crossings += self.flagged.pass_time(min(self._watermark, self._end))
         parcel = Parcel(_NO_SOURCE, self._watermark, crossings, controls, self._end, kept)
         return [parcel], False
 

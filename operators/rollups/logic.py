@@ -1,7 +1,7 @@
 """Roll-ups as a Bytewax step: one logic for each group of venues and cohorts."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +12,9 @@ from bytewax.operators import KeyedStream, StatefulBatchLogic
 from bytewax.operators import stateful_batch as _stateful_batch
 
 from domain.alerts import Crossing
+from domain.flags import Flag, Flags
 from domain.instants import END_OF_TIME, NO_TIME, SECOND
+from domain.published import Severity
 from domain.reference import ReferenceRecord
 from domain.reference_book import ReferenceBook
 from domain.rows import Rows
@@ -38,6 +40,8 @@ class RollupSettings:
     """Without anything else to tell, time is told of at least this far apart."""
     references: tuple[ReferenceRecord, ...] = ()
     """Records of venues and cohorts known before the run; more may come on the topic."""
+    flags: Flags = field(default_factory=dict[Flag, Severity])
+    """Which signs in a cohort's costs are alerts, of what severity."""
 
 
 class RollupLogic(StatefulBatchLogic[ScopePiece, Raised, Any]):
@@ -49,13 +53,13 @@ class RollupLogic(StatefulBatchLogic[ScopePiece, Raised, Any]):
         self._told = NO_TIME
         if resume is None:
             self.book = ReferenceBook(settings.references)
-            self.rollups = Rollups(self.book, settings.groups)
+            self.rollups = Rollups(self.book, settings.groups, flags=settings.flags)
             return
         _, group, watermarks, rows, names, inbox.end, kept, book, self._told = resume
         inbox.watermarks, inbox.names = dict(watermarks), dict(names)
         inbox.rows = np.frombuffer(rows, LIGHT).copy()
         self.book = ReferenceBook.load(book)
-        self.rollups = Rollups(self.book, settings.groups, _KEPT.decode(kept))
+        self.rollups = Rollups(self.book, settings.groups, _KEPT.decode(kept), settings.flags)
         self.rollups.group = group
 
     def snapshot(self) -> tuple[Any, ...]:

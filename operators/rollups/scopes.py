@@ -140,4 +140,6 @@ def _crossing(
         crossing.evidence = cause.evidence
         crossing.order_ids = [order.order_id for order in found]
         crossing.recommendation = f"{scope.advice}: {affected(found)}"
+        if cause.words:
+            crossing.recommendation += f"; {cause.words}"
     return crossing

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from domain.alerts import Crossing
+from domain.flags import Flags
 from domain.instants import END_OF_TIME, NO_TIME, SECOND
 from domain.keys import group_of
 from domain.reference_book import ReferenceBook
@@ -13,7 +14,7 @@ from domain.vocabulary import EventKind
 from operators.rollups.orders import OpenOrder, desk_of, known
 from operators.rollups.pieces import CLOSED, ROUTED, cohort_scope
 from operators.rollups.scopes import CohortScope, Scope, VenueScope, tell_all, tell_late
-from rules.algorithm import CohortBase, cohort_base
+from rules.algorithm import NONE, CohortBase, cohort_base
 from rules.venue import OWN_CODES, VenueBase, venue_base
 
 _SENT = int(EventKind.ROUTE_SENT)
@@ -40,13 +41,16 @@ class Kept(msgspec.Struct):
 class Rollups:
     """The scopes of one group."""
 
-    def __init__(self, book: ReferenceBook, groups: int, kept: Kept | None = None) -> None:
+    def __init__(
+        self, book: ReferenceBook, groups: int, kept: Kept | None = None, flags: Flags = NONE
+    ) -> None:
         self.group = 0
         self.kept = kept or Kept()
         self.found: list[Crossing] = []
         """Crossings that were not handed on yet."""
         self._book = book
         self._groups = groups
+        self._flags = flags
         self._venue_bases: dict[int, VenueBase] = {}
         self._cohort_bases: dict[str, CohortBase] = {}
         self._bases_until = NO_TIME
@@ -184,7 +188,10 @@ class Rollups:
         self._let_go(key, order)
         if order.cohort:
             cohort = kept.cohorts[order.cohort]
-            cohort.watch.take(t, z_cost, self._base_of_cohort(cohort, t))
+            cohort.watch.take(
+                t, z_cost, self._base_of_cohort(cohort, t),
+                order_id=order.order_id, flags=self._flags,
+            )  # fmt: skip
             kept.due = min(kept.due, cohort.watch.due)
             self.found += tell_all(cohort, cohort.watch.worst, t, kept.orders)
 

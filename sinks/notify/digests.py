@@ -8,9 +8,8 @@ import msgspec
 from domain.alerts import rank
 from domain.instants import format_rfc3339
 from domain.topics import event_id
-from sinks.notify.intake import insert
 from sinks.notify.page import PageKind, digest_page
-from sinks.notify.store import State
+from sinks.notify.store import State, insert
 from sinks.notify.told import read_told
 
 MOST_AT_ONCE = 20

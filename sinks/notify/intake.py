@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from domain.alerts import NO_DESK, rank
-from domain.channels import Notify, Route
+from domain.channels import Notify, Route, Trial
 from domain.instants import SECOND, parse_rfc3339
 from domain.published import AlertMonitoring, ExecutionAlertGenerated, Severity
 from domain.topics import event_id
 from sinks.notify.page import PageKind, life_of
-from sinks.notify.store import State, Store
+from sinks.notify.store import State, Store, insert
+from sinks.notify.trials import take_trial
 
 LATE_NS = 10 * SECOND
 SETTLE_NS = 2 * SECOND
@@ -36,17 +37,20 @@ class Alert:
 
 
 class Intake:
-    """Takes alerts and stores what is to be sent."""
+    """Takes alerts and tests of channels, and stores what is to be sent."""
 
     def __init__(self, notify: Notify, store: Store) -> None:
         self._notify = notify
         self._store = store
 
-    def take(self, alerts: Sequence[Alert], now: int) -> None:
+    def take(self, told: Sequence[Alert | Trial], now: int) -> None:
         """Store all that follows from these; it is on the disk when this returns."""
         with self._store.writing() as db:
-            for alert in alerts:
-                _Change(self._notify, db, alert, now).apply()
+            for one in told:
+                if isinstance(one, Alert):
+                    _Change(self._notify, db, one, now).apply()
+                else:
+                    take_trial(self._notify, db, one, now)
 
 
 class _Change:
@@ -205,12 +209,3 @@ class _Change:
             why=why,
             words=words,
         )
-
-
-def insert(db: sqlite3.Connection, **values: object) -> None:
-    """A new notification; one with a key that is known changes nothing."""
-    names = ", ".join(values)
-    marks = ", ".join("?" * len(values))
-    db.execute(
-        f"INSERT OR IGNORE INTO notifications ({names}) VALUES ({marks})", tuple(values.values())
-    )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from domain.channels import Notify
+from domain.channels import Notify, Trial
 from domain.instants import SECOND
 from sinks.notify.courier import Courier, Pace, recover
 from sinks.notify.intake import Alert, Intake
@@ -23,7 +23,7 @@ _log = structlog.get_logger("notify")
 
 
 class Outbox:
-    """Takes alerts and sends pages; no channel waits for another."""
+    """Takes alerts and tests, and sends pages; no channel waits for another."""
 
     def __init__(
         self,
@@ -57,10 +57,10 @@ class Outbox:
         for thread in self._threads:
             thread.start()
 
-    def take(self, alerts: Sequence[Alert]) -> None:
+    def take(self, told: Sequence[Alert | Trial]) -> None:
         """Store what follows from these; it is on the disk when this returns."""
         now = self._clock()
-        self._intake.take(alerts, now)
+        self._intake.take(told, now)
         if now - self._swept > _SWEEP_S * SECOND:
             self._swept = now
             sweep(self._store, now)

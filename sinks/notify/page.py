@@ -167,13 +167,13 @@ def digest_page(
     )
 
 
-def trial_page(key: str, channel: str, *, at: str, link: str = "") -> Page:
+def trial_page(key: str, channel: str, *, at: str, link: str = "", by: str = "") -> Page:
     """A page that tells only that a channel works."""
     return Page(
         key=key,
         kind=PageKind.TEST,
         subject=f"Test of channel {channel}: nothing is wrong",
-        facts=[("Sent at", at)],
+        facts=[("Asked at", at), *([("Asked by", by)] if by else [])],
         alert_id=key,
         source="execmon",
         type="TEST",

@@ -190,8 +190,9 @@ def _subscription(row: tuple[Any, ...]) -> Subscription:
         event_types=event_types,
         desks=desks if desk is None else [desk],
         min_severity=Severity(min_severity),
-        url=destination["url"],
+        url=destination.get("url") or "",
         secret=secret or "",
+        topic=destination.get("topic") or "",
         start=msgspec.convert(start, Start),
     )
 

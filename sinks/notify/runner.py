@@ -1,29 +1,25 @@
-"""Sending the bus's events to one subscribed service, in stored order, at least once."""
+"""Bringing the bus's events to one subscriber, in stored order, at least once."""
 
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import msgspec
 import structlog
 
 from bus.base import START, Bus, Place, Reader, Stored
 from domain.errors import BusDown, BusError, Refused
 from domain.subscriptions import Subscription, wants
-from domain.topics import event_id
 from domain.vocabulary import Topic
 from domain.wire import split_json
+from sinks.notify.carriers import open_carrier
 from sinks.notify.courier import Pace
-from sinks.notify.http import Poster
 from sinks.notify.outcome import End, Outcome
-from sinks.notify.signature import signed
 from sinks.notify.store import Store
 
-TIMEOUT_S = 10.0
 MOST_EVENTS = 500
 MOST_BYTES = 1 << 20
-"""Of one request, a single event apart."""
+"""Carried at once, a single event apart."""
 _READ = 200
 _BLOCK_MS = 500
 _log = structlog.get_logger("subscriptions")
@@ -62,7 +58,7 @@ class Runner:
         self._clock = clock
         self._pace = pace or Pace()
         self._stopped = threading.Event()
-        self._poster = Poster(subscription.url, TIMEOUT_S)
+        self._carrier = open_carrier(bus, subscription)
         self._reader: Reader | None = None
         self._positions = self._kept()
         self._delivered = 0
@@ -119,13 +115,13 @@ class Runner:
             wanted = self._wanted(message)
             more = sum(map(len, wanted))
             if events and (len(events) + len(wanted) > MOST_EVENTS or size + more > MOST_BYTES):
-                outcome = self._post(place, behind, events)
+                outcome = self._carry(place, behind, events)
                 if outcome is not None:
                     return outcome
                 events, size = [], 0
             events += wanted
             size, behind = size + more, message.position
-        return self._post(place, behind, events)
+        return self._carry(place, behind, events)
 
     def _wanted(self, message: Stored) -> list[bytes]:
         since = self.subscription.start.since_ns
@@ -136,22 +132,10 @@ class Runner:
         except Refused:
             return []
 
-    def _post(self, place: Place, behind: str, events: Sequence[bytes]) -> Outcome | None:
+    def _carry(self, place: Place, behind: str, events: Sequence[bytes]) -> Outcome | None:
         if events:
-            subscription = self.subscription
-            body = msgspec.json.encode(
-                {
-                    "subscription_id": subscription.subscription_id,
-                    "topic": place[0],
-                    "partition": place[1],
-                    "position": behind,
-                    "events": [msgspec.Raw(raw) for raw in events],
-                }
-            )
-            key = event_id(subscription.subscription_id, f"{place[0]}/{place[1]}/{behind}", "sent")
             now = self._clock()
-            headers = {"Idempotency-Key": key, **signed(subscription.secret, body, now / 1e9)}
-            outcome = self._poster.post(body, headers)
+            outcome = self._carrier.carry(place, behind, events, now)
             if outcome.end is not End.DELIVERED:
                 return outcome
             self._delivered += len(events)
@@ -206,6 +190,6 @@ class Runner:
                 _log.exception("subscription_failed", subscription=self._key())
                 wait_s = self._failed(f"a defect of the product: {error}")
             self._stopped.wait(wait_s)
-        self._poster.close()
+        self._carrier.close()
         if self._reader is not None:
             self._reader.close()

@@ -13,6 +13,7 @@ from sinks.notify.page import Page, trial_page
 from sinks.notify.pagerduty import PagerDutySender
 from sinks.notify.slack import SlackSender
 from sinks.notify.teams import TeamsSender
+from sinks.notify.trials import no_channel
 from sinks.notify.webhook import WebhookSender
 
 
@@ -51,8 +52,7 @@ def send_test(notify: Notify, name: str) -> Outcome:
     """
     channel = notify.channels.get(name)
     if channel is None:
-        known = ", ".join(notify.channels) or "none"
-        raise ConfigurationError(f"no channel is called {name!r}; there are {known}")
+        raise ConfigurationError(no_channel(notify, name))
     at = format_rfc3339(time.time_ns())
     sender = open_sender(channel)
     try:

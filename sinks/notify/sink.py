@@ -6,6 +6,7 @@ from typing import Protocol
 
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
+from domain.channels import Trial
 from sinks.notify.intake import Alert
 from sinks.notify.outbox import Outbox
 from sinks.partitions import part_names
@@ -23,8 +24,8 @@ class Part(Protocol):
         ...
 
 
-class NotifySink(FixedPartitionedSink[Alert, None]):
-    """Takes (any key, Alert). `beside` starts and ends with it."""
+class NotifySink(FixedPartitionedSink[Alert | Trial, None]):
+    """Takes (any key, Alert or Trial). `beside` starts and ends with it."""
 
     def __init__(self, outbox: Outbox, beside: Sequence[Part] = ()) -> None:
         self.outbox = outbox
@@ -61,13 +62,13 @@ class NotifySink(FixedPartitionedSink[Alert, None]):
         return NotifyPartition(self)
 
 
-class NotifyPartition(StatefulSinkPartition[Alert, None]):
+class NotifyPartition(StatefulSinkPartition[Alert | Trial, None]):
     """The one part."""
 
     def __init__(self, sink: NotifySink) -> None:
         self._sink = sink
 
-    def write_batch(self, values: list[Alert]) -> None:
+    def write_batch(self, values: list[Alert | Trial]) -> None:
         """Store what is to be sent."""
         self._sink.outbox.take(values)
 

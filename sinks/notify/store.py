@@ -147,6 +147,15 @@ def _opened(path: Path) -> sqlite3.Connection:
     return db
 
 
+def insert(db: sqlite3.Connection, **values: object) -> None:
+    """A new notification; one with a key that is known changes nothing."""
+    names = ", ".join(values)
+    marks = ", ".join("?" * len(values))
+    db.execute(
+        f"INSERT OR IGNORE INTO notifications ({names}) VALUES ({marks})", tuple(values.values())
+    )
+
+
 def read_only(folder: Path) -> sqlite3.Connection:
     """The file for looking, beside whoever writes it. Raises ServerError where there is none."""
     path = folder / FILE

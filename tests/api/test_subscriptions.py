@@ -109,6 +109,88 @@ def test_what_is_wrong_is_refused_in_words(served, more, words):
     assert words in answer.text
 
 
+TO_TOPIC = {"kind": "topic", "topic": "out.oms"}
+
+
+def test_a_topic_is_made_and_shown_with_how_far_it_has_come(make, served, bus, history, eventually):
+    publish_alerts(bus, alert_event("A", at=T0))
+    told = make(destination=TO_TOPIC, start={"at": "earliest"})
+
+    assert told["destination"] == TO_TOPIC
+    assert told["lag"] == 1
+    assert bus.partitions("out.oms") == 2
+    path = f"{PATH}/{told['subscription_id']}"
+    assert served.client.patch(path, json={"state": "PAUSED"}).json()["state"] == "PAUSED"
+    assert history.execute("SELECT secret FROM subscriptions").fetchone() == (None,)
+
+    def audited():
+        return history.execute(
+            "SELECT detail FROM audit WHERE action = %s AND outcome = 'done'", [f"POST {PATH}"]
+        ).fetchone()
+
+    assert eventually(audited) == ({"topic": "out.oms"},)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["orders", "execution-alerts", "out.", "out.A", "out.a:0", "out.x-partition-1", "dead-letter"],
+)
+def test_a_topic_of_our_own_cannot_be_written_to(served, bus, name):
+    answer = served.client.post(PATH, json={**ASKED, "destination": {**TO_TOPIC, "topic": name}})
+
+    assert answer.status_code == 422
+    assert answer.json()["detail"].startswith("destination: a topic must")
+    assert not [key for key in bus._client.hkeys("execmon:meta") if b"out." in key]
+
+
+def test_a_topic_is_one_living_subscriptions_alone(make, served):
+    first = make(destination=TO_TOPIC)
+    path = f"{PATH}/{first['subscription_id']}"
+    second = make(destination={**TO_TOPIC, "topic": "out.b"})
+
+    taken = served.client.post(PATH, json={**ASKED, "destination": TO_TOPIC})
+    moved = served.client.patch(
+        f"{PATH}/{second['subscription_id']}", json={"destination": TO_TOPIC}
+    )
+    kept = served.client.patch(path, json={"destination": TO_TOPIC})
+    assert (taken.status_code, moved.status_code, kept.status_code) == (409, 409, 200)
+    assert "another subscription writes to topic out.oms" in taken.json()["detail"]
+    assert served.client.delete(path).status_code == 204
+
+    assert make(destination=TO_TOPIC)["destination"] == TO_TOPIC
+
+
+def test_a_webhook_may_become_a_topic_and_back(make, served, history):
+    path = f"{PATH}/{make()['subscription_id']}"
+
+    assert (
+        served.client.patch(path, json={"destination": TO_TOPIC}).json()["destination"] == TO_TOPIC
+    )
+    assert history.execute("SELECT secret FROM subscriptions").fetchone() == (None,)
+    back = served.client.patch(path, json={"destination": HOOK}).json()
+    assert back["destination"] == {"kind": "webhook", "url": HOOK["url"]}
+
+
+def test_without_a_bus_no_topic_is_made(serve):
+    with serve(bus_url="") as api:
+        answer = api.client.post(
+            PATH, json={**ASKED, "destination": TO_TOPIC, "start": {"at": "earliest"}}
+        )
+
+    assert (answer.status_code, answer.json()["dependency"]) == (503, "bus")
+
+
+def test_a_bus_that_does_not_let_us_make_the_topic_is_told_in_words(served, bus):
+    bus._client.execute_command("ACL", "SETUSER", "default", "-hsetnx")
+    try:
+        answer = served.client.post(PATH, json={**ASKED, "destination": TO_TOPIC})
+    finally:
+        bus._client.execute_command("ACL", "SETUSER", "default", "+hsetnx")
+
+    assert answer.status_code == 422
+    assert "hsetnx" in answer.json()["detail"]
+
+
 def test_hosts_may_be_limited(serve):
     with serve(subscription_hosts=("*.desk.example",)) as api:
         refused = api.client.post(PATH, json=ASKED)

@@ -195,3 +195,23 @@ def test_the_example_of_the_documentation_runs_and_resumes(bus, tmp_path, capsys
     out = capsys.readouterr().out
     assert out.count("EXECUTION_COMPLETED FILLED 100.0") == 1
     assert out.count("missing: A 1–1") == 1
+
+
+def test_of_a_subscriptions_topic_repeats_are_dropped_and_no_gap_is_told(bus):
+    bus.add_topic("out.oms", 2)
+    alert = {"event_id": "1", "monitoring": {"dedupe_key": "K", "seq": 7}}
+    events = [monitoring("A", 3), alert, monitoring("A", 9), monitoring("A", 3), alert]
+    send(bus, *events, topic="out.oms", partition=1)
+
+    with Consumer(bus, "out.oms") as consumer:
+        taken = consumer.poll(block_ms=0)
+        kept = consumer.state()
+    send(bus, alert, monitoring("A", 9), monitoring("A", 4), topic="out.oms", partition=1)
+    with Consumer(bus, "out.oms", kept) as consumer:
+        more = consumer.poll(block_ms=0)
+
+    assert numbers(taken) == [("A", None), ("K", None), ("A", None)]
+    assert (taken.repeats, taken.gaps) == (2, [])
+    assert [msgspec.json.decode(event.raw)["seq"] for event in more.events] == [4]
+    assert more.repeats == 2
+    assert [event.place for event in more.events] == [("out.oms", 1)]

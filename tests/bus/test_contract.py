@@ -5,6 +5,7 @@ import time
 import pytest
 
 from bus.base import START, Outgoing
+from bus.out_topics import make_out_topic
 from bus.publish import Publisher, publish, publish_columns
 from domain.errors import BusDown, BusError, Refused
 from domain.instants import SECOND
@@ -229,3 +230,34 @@ def test_a_publisher_keeps_its_events_while_the_bus_is_away(own_server):
 
     assert publisher.flush() == 1
     assert len(bodies(bus, (Topic.MARKET_DATA, partition_of("IBM", 2)))) == 1
+
+
+def test_a_topic_of_a_subscription_is_made_once_and_read_like_any_other(bus):
+    assert bus.add_topic("out.oms", 3) == 3
+    assert bus.add_topic("out.oms", 5) == again(bus).add_topic("out.oms", 1) == 3
+    assert again(bus).partitions("out.oms") == 3
+    [position] = bus.append([Outgoing("out.oms", 2, b"a", meta={"ce_id": "1"})])
+    place = ("out.oms", 2)
+
+    [message] = bus.reader().read({place: START}, 10, 0)[place]
+    assert (message.body, message.meta) == (b"a", {"ce_id": "1"})
+    assert bus.end(place) == position
+    assert bus.lag(place, START) == 1
+    assert [one.body for one in bus.read_back(place, None, 5)] == [b"a"]
+
+
+@pytest.mark.parametrize("name", ["orders", "out.", "execution-alerts", "out.x-partition-0"])
+def test_no_subscription_may_have_another_name(bus, name):
+    with pytest.raises(BusError, match="a topic must"):
+        bus.add_topic(name, 2)
+
+
+def test_no_topic_is_made_on_a_bus_that_was_never_set_up(bare_bus):
+    with pytest.raises(BusError, match="never set up"):
+        bare_bus.add_topic("out.oms", 2)
+
+
+def test_it_has_as_many_partitions_as_what_it_is_fed_from(bare_bus):
+    bare_bus.set_up({**dict.fromkeys(Topic, 1), Topic.EXECUTION_EVENTS: 3}, 16)
+
+    assert make_out_topic(bare_bus, "out.a") == 3

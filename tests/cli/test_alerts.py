@@ -1,6 +1,8 @@
 """`execmon alerts`: ls, show and actions on real servers, the desk step stood in for."""
 
 import getpass
+import threading
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -8,13 +10,21 @@ import pytest
 import cli.alerts
 from bus.connect import open_bus
 from cli.alert_rows import age
+from cli.deliveries import awaited
+from dataflows.notify import decode_control
 from domain.alerts import Change
+from domain.channels_check import notify_of
 from domain.published import Severity
 from domain.thresholds import AlertType
 from domain.vocabulary import Topic
 from runtime.servers import EmbeddedServer
+from runtime.settings import load_settings
 from sinks.alerts import AlertPartition, AlertSettings
+from sinks.notify.outbox import Outbox
+from sinks.notify.store import Store
+from sources.bus_messages import MessageSource
 from tests.alert_data import Desk, raised, then
+from tests.receivers import Answer, HttpReceiver
 
 NOWHERE = "postgresql:///x?host=/nowhere"
 WHO = getpass.getuser()
@@ -139,13 +149,82 @@ def test_a_pipeline_that_does_not_answer_is_said(act, desk, monkeypatch):
     assert "alert A1 is OPEN still" in ended.err
 
 
-def test_a_channel_is_tested(execmon, bus, desk):
+@pytest.fixture
+def channel(bus, tmp_path, monkeypatch):
+    """A running `execmon notify` stood in for: takes tests, sends to a real server."""
+    monkeypatch.setenv("EXECMON_NOTIFY_DIR", str(tmp_path))
+    monkeypatch.setattr(cli.alerts, "PATIENCE_S", 20.0)
+    with HttpReceiver() as http:
+        table = {"channels": {"hook": {"kind": "slack", "url": http.url}}}
+        outbox = Outbox(notify_of(table), Store(tmp_path))
+        source = MessageSource(bus, Topic.CONTROL, linger_ms=0.0, reader="test")
+        parts = [source.build_part("", name, None) for name in source.list_parts()]
+        ended = threading.Event()
+
+        def work():
+            while not ended.is_set():
+                for part in parts:
+                    for batch in part.next_batch():
+                        for message in batch.messages:
+                            outbox.take(decode_control(batch.partition, message))
+                ended.wait(0.01)
+
+        thread = threading.Thread(target=work)
+        outbox.start()
+        thread.start()
+        yield http
+        ended.set()
+        thread.join()
+        for part in parts:
+            part.close()
+        outbox.close()
+
+
+def last(ended):
+    return ended.out.splitlines()[-1]
+
+
+def test_a_channel_is_tested_and_says_what_became_of_it(execmon, bus, channel):
     options = ("--bus-url", bus.url, "--history-url", NOWHERE)
+    channel.answers = [Answer(), Answer(404, b"no such hook"), Answer(503, b"not now")]
 
-    ended = execmon("alerts", "test", "mail", *options, "--json")
+    sent = execmon("alerts", "test", "hook", *options, "--json")
+    refused = execmon("alerts", "test", "hook", *options)
+    waiting = execmon("alerts", "test", "hook", *options)
+    unknown = execmon("alerts", "test", "hok", *options)
 
-    assert ended.json == {"channel": "mail", "audited": False}
-    assert execmon("alerts", "test", "mail", *options).out.startswith("mail: ")
+    assert (sent.code, sent.json["state"], sent.json["words"], sent.json["audited"]) == (
+        0, "DELIVERED", "answered 200", False,
+    )  # fmt: skip
+    # What sends writes its log here too.
+    assert (refused.code, last(refused)) == (
+        1, "hook: undelivered, refused: answered 404: no such hook",
+    )  # fmt: skip
+    assert (waiting.code, last(waiting)) == (1, "hook: waiting, answered 503: not now")
+    assert last(unknown) == "hok: undelivered, no channel is called 'hok'; there are hook"
+
+
+def test_a_test_that_nobody_takes_is_said(execmon, bus, monkeypatch, tmp_path):
+    monkeypatch.setattr(cli.alerts, "PATIENCE_S", 0.1)
+    monkeypatch.setenv("EXECMON_NOTIFY_DIR", str(tmp_path))
+
+    ended = execmon("alerts", "test", "hook", "--bus-url", bus.url, "--history-url", NOWHERE)
+
+    assert ended.code == 4
+    assert "is `execmon notify` running?" in ended.err
+
+
+def test_what_another_machine_sent_is_read_from_the_history(history_url, tmp_path):
+    key = "0bfbd0f1-30b8-54d6-9b4d-2b1c2a1f0c77"
+    settings = load_settings({"notify_dir": str(tmp_path), "history_url": history_url}, env={})
+    with psycopg.connect(history_url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO notifications VALUES (%s, 'c', 'TEST', %s, '*', 'LOW', 'DELIVERED', 's',"
+            " now(), now(), now(), 1, false, null, 'answered 200', 1)", [key, key],
+        )  # fmt: skip
+
+    assert awaited(settings, key, 0.0) == ("DELIVERED", "answered 200")
+    assert awaited(settings, str(UUID(int=1)), 0.0) is None
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,15 @@ from bytewax.testing import TestingSink, cluster_main
 
 from bus.base import Outgoing, Stored
 from bus.connect import open_bus
-from dataflows.notify import decode, history_address, notify_folder, notify_graph
+from dataflows.notify import (
+    decode,
+    decode_control,
+    history_address,
+    layout,
+    notify_folder,
+    notify_graph,
+)
+from domain.channels import Trial
 from domain.instants import SECOND
 from domain.reasons import DeadLetterReason
 from domain.topics import JSON_TYPE
@@ -67,6 +75,55 @@ def test_what_cannot_be_read_says_why(body, reason):
 
     assert letter.reason is reason
     assert letter.message == body
+
+
+TESTED = b'{"type":"send_tested","channel":"desk","ts_event":"2026-09-21T13:33:20Z"}'
+
+
+def test_of_what_is_on_control_only_tests_of_channels_are_taken():
+    more = b'{"type":"clock","ts_event":"2026-09-21T13:33:20Z"},{"type":7},{"type":"alert_closed"},'
+    first, second = decode_control(1, stored(b"[" + more + TESTED + b"," + TESTED + b"]"))
+
+    assert (first.channel, first.test_id) == ("desk", "1/7-0/3")
+    assert first.key != second.key
+    assert decode_control(1, stored(b"no json")) == decode_control(1, stored(b"[")) == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        TESTED.replace(b'"channel":"desk",', b""),
+        TESTED.replace(b'"desk"', b"7"),
+        TESTED.replace(b"2026-09-21T13:33:20Z", b"now"),
+    ],
+)
+def test_a_test_that_cannot_be_read_is_a_dead_letter(body):
+    [letter] = decode_control(0, stored(body))
+
+    assert (letter.reason, letter.topic) == (DeadLetterReason.INVALID_EVENT, "control")
+    assert letter.message == body
+
+
+def test_tests_of_channels_come_by_way_of_the_same_steps(bus):
+    bus.append([Outgoing(Topic.CONTROL, 1, body) for body in (TESTED, b"no json", b"{}")])
+    bus.append([Outgoing(Topic.CONTROL, 1, TESTED.replace(b'"desk"', b"7"))])
+    told, letters = [], []
+    source = MessageSource(bus, Topic.CONTROL, linger_ms=0.0, stop_at_end=True, reader="c")
+    cluster_main(
+        notify_graph(source, TestingSink(told), TestingSink(letters)), [], 0,
+        epoch_interval=timedelta(0), worker_count_per_proc=1,
+    )  # fmt: skip
+
+    [(key, trial)] = told
+    assert key == "1"
+    assert isinstance(trial, Trial)
+    assert [key for key, _ in letters] == ["control-1"]
+
+
+def test_snapshots_are_of_the_partitions_of_both_topics():
+    found = layout(load_settings({}, env={}))
+
+    assert set(found["partitions"]) == {"execution-alerts", "control"}
 
 
 def test_a_restart_goes_on_behind_the_snapshot(bus, tmp_path):

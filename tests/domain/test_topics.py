@@ -8,7 +8,14 @@ from domain import topics
 from domain.errors import Refused
 from domain.events import OrderMessage
 from domain.keys import group_of, partition_of
-from domain.topics import event_id, key_name, open_orders_key, partition_for, stream_key
+from domain.topics import (
+    event_id,
+    key_name,
+    open_orders_key,
+    partition_for,
+    stream_key,
+    wrong_out_topic,
+)
 from domain.vocabulary import Topic
 
 
@@ -59,3 +66,17 @@ def test_names_that_other_processes_read_do_not_change():
     assert (open_orders_key(), open_orders_key("US")) == ("execution:open", "execution:open:US")
     assert (topics.FEED, topics.BUS_META) == ("execution:feed", "execmon:meta")
     assert event_id("A", 1, "status") == "9d6ad44e-431a-5ebb-847c-9e03be868d7e"
+
+
+@pytest.mark.parametrize("name", ["out.a", "out.oms.us-cash_2", "out." + "a" * 60])
+def test_a_subscriptions_topic_may_have_such_a_name(name):
+    assert wrong_out_topic(name) == ""
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "out", "out.", "oms", "out.A", "out.a:0", "out.a/b", "out.-a", "out.a.", "OUT.a",
+     "out.a b", "out.a\n", "out.\u0661", "out." + "a" * 61, "out.a-partition-3", *Topic],
+)  # fmt: skip
+def test_any_other_name_is_refused_in_words(name):
+    assert wrong_out_topic(name).startswith("a topic must")

@@ -1,29 +1,20 @@
 """`execmon notify` as it is run: killed at its worst moments, the history store away."""
 
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from contextlib import closing
-from pathlib import Path
 
 import pytest
 
 from bus.connect import open_bus
-from cli.worker import environment
-from domain.errors import ServerError
 from domain.vocabulary import Topic
-from runtime.addresses import Servers
 from runtime.servers import EmbeddedServer
 from runtime.settings import load_settings
-from sinks.notify.store import read_only
 from tests.alert_messages import alert_event, publish_alerts
-from tests.receivers import Answer, HttpReceiver, MailReceiver, wait_for
-
-ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_S = 60.0
+from tests.notify_process import ROOT, Notify
+from tests.receivers import Answer, HttpReceiver, MailReceiver
 
 
 @pytest.fixture(scope="module")
@@ -40,48 +31,6 @@ def bus():
 def http():
     with HttpReceiver() as found:
         yield found
-
-
-class Notify:
-    """The command in a process of its own."""
-
-    def __init__(self, bus, folder, notify, **env):
-        settings = load_settings({"recovery_dir": str(folder / "recovery")}, env={})
-        self.folder = folder
-        self.env = dict(environment(
-            settings, Servers(bus.url, "unix:///none"),
-            EXECMON_NOTIFY=json.dumps(notify), EXECMON_NOTIFY_DIR=str(folder / "notify"),
-            EXECMON_HISTORY_URL="postgresql:///x?host=/nowhere", EXECMON_EPOCH_S="0.2", **env,
-        ))  # fmt: skip
-        self.log = folder / "log"
-        self.start()
-
-    def start(self):
-        with self.log.open("ab") as out:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "cli.main", "notify"], cwd=ROOT, env=self.env, stderr=out
-            )
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-
-    def rows(self, query="SELECT * FROM notifications ORDER BY number"):
-        try:
-            with closing(read_only(self.folder / "notify")) as db:
-                return db.execute(query).fetchall()
-        except ServerError:
-            return []
-
-    def states(self):
-        return [row["state"] for row in self.rows()]
-
-    def wait(self, question):
-        def asked():
-            assert self.process.poll() is None, self.log.read_text()
-            return question()
-
-        return wait_for(asked, PATIENCE_S)
 
 
 @pytest.fixture
@@ -170,7 +119,7 @@ def test_mail_goes_out_and_is_tried_again_while_the_history_store_is_away(bus, r
         found.wait(lambda: found.states() == ["DELIVERED"])
 
     assert len(mail.mails) == 1
-    assert "mirror_waits" in found.log.read_text()
+    found.wait(lambda: "mirror_waits" in found.log.read_text())
     assert found.rows()[0]["is_mirrored"] == 0
 
 

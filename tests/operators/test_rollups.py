@@ -9,6 +9,7 @@ import pytest
 
 from domain.batch import Batch
 from domain.columns import EVENT
+from domain.flags import Flag
 from domain.instants import END_OF_TIME, NO_TIME, SECOND
 from domain.keys import GROUP_KEYS, group_of, key_of
 from domain.published import Severity
@@ -351,6 +352,21 @@ def test_an_algorithm_that_costs_too_much_is_told_to_desks_that_use_it_now(tape,
     assert crossing.order_ids == ["OPEN1"]
     assert crossing.recommendation == ("Review VWAP at BRK1: 1 order, 10.0k USD notional affected")
     assert (crossing.evidence.n, crossing.evidence.actual) == (4, 3.0)
+
+
+def test_a_drift_of_its_costs_is_told_at_the_severity_that_was_asked(tape, keyed):
+    steps = keyed(costly(tape), references=[msgspec.json.encode(SYMBOL)])
+    found = Rollups(flags={Flag.EWMA_DRIFT: Severity.HIGH})
+    for i, step in enumerate(steps):
+        if i == len(steps) // 2:
+            found.restart()
+        found.push(step)
+
+    first = found.crossings[0]
+    assert (first.scope, first.severity) == ("algo:VWAP|BRK1", Severity.HIGH)
+    assert first.type is AlertType.ALGORITHM_UNDERPERFORMANCE
+    assert "affected; the average z of its orders has drifted to" in first.recommendation
+    assert first.evidence.threshold < first.evidence.actual
 
 
 def test_a_desk_that_gives_an_order_to_an_algorithm_in_trouble_is_told(tape, keyed):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from domain.instants import END_OF_TIME
 from rules.alert_book import AlertBook
 from rules.alert_numbers import FORGET_ENDED_NS, FORGET_SILENT_NS, Memory
 from rules.lifecycle import why_not
@@ -150,3 +151,13 @@ def test_a_published_sequence_goes_on_from_alert_to_alert(desk, type_):
         desk.see(10 * i + 5, None, scope="venue:XNAS", type_=type_)
 
     assert [c.alert.published_seq for c in desk.changes] == [1, 2, 3, 4, 5, 6]
+
+
+def test_numbers_of_an_order_that_ended_are_forgotten_whatever_the_type():
+    memory = Memory()
+    numbers = memory.of("-|A|ALGORITHM_UNDERPERFORMANCE", 0)
+    numbers.rest("ALGORITHM_UNDERPERFORMANCE", 0, ended=False)
+    assert numbers.forget_at == END_OF_TIME
+    numbers.rest("ALGORITHM_UNDERPERFORMANCE", 0, ended=True)
+
+    assert numbers.forget_at == FORGET_ENDED_NS
