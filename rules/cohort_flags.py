@@ -19,6 +19,8 @@ RECENT = 200
 """Finished orders whose median an order is held against."""
 LEAST_ORDERS = 30
 """Before so many there is nothing to hold one against."""
+FEWEST_ORDERS = 10
+"""Fewer make no drift, but one dear order."""
 WEIGHT = 0.1
 WIDTH = 3.0
 """About 1,750 orders of a fair cohort lie between two drifts; one worse by half a deviation is
@@ -64,7 +66,7 @@ class CohortFlags(msgspec.Struct):
         self._look_at(t, z_cost, order_id, flags)
         self.n += 1
         self.average = _ewma(self.average, z, WEIGHT)
-        if self.average > self.limit:
+        if self.n >= FEWEST_ORDERS and self.average > self.limit:
             words = f"the average z of its orders has drifted to {self.average:.2f}"
             found = AlertEvidence(
                 n=self.n, expected=0.0, actual=self.average,

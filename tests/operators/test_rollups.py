@@ -362,8 +362,8 @@ def test_a_drift_of_its_costs_is_told_at_the_severity_that_was_asked(tape, keyed
             found.restart()
         found.push(step)
 
-    first = found.crossings[0]
-    assert (first.scope, first.severity) == ("algo:VWAP|BRK1", Severity.HIGH)
+    first = next(c for c in found.crossings if c.severity is Severity.HIGH)
+    assert (first.scope, first.evidence.n) == ("algo:VWAP|BRK1", 10)
     assert first.type is AlertType.ALGORITHM_UNDERPERFORMANCE
     assert "affected; the average z of its orders has drifted to" in first.recommendation
     assert first.evidence.threshold < first.evidence.actual

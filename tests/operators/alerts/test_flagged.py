@@ -171,14 +171,10 @@ def test_what_is_long_past_is_forgotten():
     assert said(flagged.take(rows(status(20)))) == [("A", "HIGH")]
 
 
-def test_the_rules_step_keeps_it_and_reads_snapshots_from_before(judge_of):
+def test_the_rules_step_keeps_it_over_a_restart(judge_of):
     judge = judge_of(flags=BOTH)
-    before = judge.logic.snapshot()[:-1]
     assert said(judge.take([rows(status(10))])) == [("A", "HIGH")]
     judge.restart()
     later = Rows(watermark=10 + HOLDS_NS)
 
     assert said(judge.take([later])) == [("A", "ENDED")]
-    old = judge_of(flags=BOTH)
-    old.logic._resume(before)
-    assert said(old.take([rows(status(10))])) == [("A", "HIGH")]
