@@ -50,6 +50,9 @@ _MARKET_IMPACT = market_impact.kernel
 _Z_IMPACT = z_impact.kernel
 _OVER = over_cap.kernel
 _UNDER = under_floor.kernel
+SHARE_LATE = 0.10
+"""Gap of progress below which no share of the volume is too small: the volume comes in lumps, and
+of fair simulated orders one in eleven was that far behind for a moment."""
 _POV_LOW, _POV_MEDIUM, _POV_HIGH, _POV_CRITICAL = POV_SHARE
 
 
@@ -71,13 +74,12 @@ def is_by_share(row: Row, limits: Row) -> bool:
 @kernel
 def _slow(row: Row, limits: Row, ease: float) -> Any:
     m = row.metrics
-    tau = 0.0
     nan = np.nan
     found = 0.0
     of_volume = row.schedule == _POV
     if of_volume:
         found = _BY_SHARE(
-            m[_PROGRESS], m[_EXPECTED], row.order_qty, least_qty(row), tau, m[_PARTICIPATION],
+            m[_PROGRESS], m[_EXPECTED], row.order_qty, least_qty(row), SHARE_LATE, m[_PARTICIPATION],
             row.participation, ease, _POV_LOW, _POV_MEDIUM, _POV_HIGH, _POV_CRITICAL,
         )  # fmt: skip
     if not of_volume or limits.slow_is_asked:
@@ -85,7 +87,7 @@ def _slow(row: Row, limits: Row, ease: float) -> Any:
         found = max(
             found,
             _BY_GAP(
-                m[_PROGRESS], m[_EXPECTED], row.order_qty, least_qty(row), tau, nan, nan, ease,
+                m[_PROGRESS], m[_EXPECTED], row.order_qty, least_qty(row), 0.0, nan, nan, ease,
                 levels[0], levels[1], levels[2], levels[3],
             ),
         )  # fmt: skip
