@@ -30,6 +30,7 @@ KEPT = np.dtype(
 """An evaluation that is kept, so that other thresholds can be tried on it."""
 
 _MARK = int(EventKind.MARK)
+_LAST_TO_CLOSE = int(EventKind.ORDER_FILLED)
 _STALE = MarketFlag.STALE
 _SHOWS_ONLY = MarketFlag.SHOWS_ONLY
 _CLOSED = tuple(sorted(int(state) for state in CLOSED_STATES))
@@ -57,8 +58,13 @@ def _is_judged(row: Row) -> bool:
 
 @kernel
 def _ends_now(row: Row) -> bool:
-    """Whether this row brings the order's end, so that it is judged once more."""
-    return row.closed_ts != NO_TIME and row.ts == row.closed_ts and row.restated == 0
+    """Whether this row brings the order's end, so that it is judged once more.
+
+    What is learnt of the same instant later, as of an own print, ends nothing again.
+    """
+    if row.kind > _LAST_TO_CLOSE or row.restated:
+        return False
+    return row.closed_ts != NO_TIME and row.ts == row.closed_ts
 
 
 @kernel
