@@ -80,7 +80,8 @@ def _slow(row: Row, limits: Row, ease: float) -> Any:
     if of_volume:
         found = _BY_SHARE(
             m[_PROGRESS], m[_EXPECTED], row.order_qty, least_qty(row), SHARE_LATE,
-            m[_PARTICIPATION], row.participation, ease, _POV_LOW, _POV_MEDIUM, _POV_HIGH, _POV_CRITICAL,
+            m[_PARTICIPATION], row.participation, ease,
+            _POV_LOW, _POV_MEDIUM, _POV_HIGH, _POV_CRITICAL,
         )  # fmt: skip
     if not of_volume or limits.slow_is_asked:
         levels = limits.slow
