@@ -117,7 +117,8 @@ class WatchLogic(StatefulBatchLogic[Rows, Parcel, Any]):
                 self._take(known, raw)
             controls += rows.controls
             self._venues.update(self.routed.take(rows, self._watermark))
-            if len(rows.status):
+            # Records of orders that leave say nothing new.
+            if len(rows.status) and not len(rows.orders):
                 crossings += self._judge(rows, kept)
                 crossings += self.flagged.take(rows)
             self._watermark = max(self._watermark, rows.watermark)

@@ -18,6 +18,7 @@ from domain.rows import (
     ORDER_IN_KERNELS,
     STATUS,
     STATUS_IN_KERNELS,
+    MarketFlag,
     Rows,
     Venues,
     joined_venues,
@@ -190,12 +191,13 @@ class OrderGroup:
     # Rows of orders as they stand
 
     def statuses(self) -> Rows:
-        """The status of every order, with no new number."""
+        """The status of every order for those who show it, with no new number."""
         slots = self._in_order(np.arange(int(self.tables.used[ORDERS])))
         status = np.empty(len(slots), STATUS)
         for part in self._by_references(slots):
             out = status[part].view(STATUS_IN_KERNELS)
             write_statuses(self.tables, self._references, slots[part], out)
+        status["market_flags"] |= MarketFlag.SHOWS_ONLY
         return Rows(status=status, status_venues=self._venues_of(slots), names=self.names)
 
     def records(self, slots: np.ndarray) -> Rows:

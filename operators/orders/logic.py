@@ -167,7 +167,8 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
                 out.append(self.group.all_records())
         elif watermark > NO_TIME and watermark >= self.next_eviction:
             if self.next_eviction != NO_TIME:
-                gone = self.group.evict(watermark - self.settings.evict_after_ns, self.pending)
+                held = joined((self.pending, self.shown.rows), STAMPED)
+                gone = self.group.evict(watermark - self.settings.evict_after_ns, held)
                 out += [] if gone is None else [gone]
             self.next_eviction = watermark + _EVICT_EVERY_NS
         if self.settings.progress_ns:

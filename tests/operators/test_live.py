@@ -7,7 +7,7 @@ import pytest
 
 from domain.batch import Batch, Input
 from domain.instants import SECOND
-from domain.rows import FillStatus
+from domain.rows import FillStatus, MarketFlag
 from domain.vocabulary import EventKind, Topic
 from operators.feed import Feed
 from operators.market.logic import MarketLogic, MarketSettings
@@ -125,6 +125,7 @@ def test_statuses_are_given_again_on_request(tape, lab, desk):
     assert not again["provisional"]
     assert again["seq"] == last["seq"]
     assert again["cum_qty"] == 20
+    assert again["market_flags"] & MarketFlag.SHOWS_ONLY, "the rules have judged it"
     (venues,) = [rows.status_venues for rows in desk.rows[count:] if len(rows.status)]
     assert venues.start.tolist() == [0, 1]
 

@@ -247,6 +247,25 @@ def test_a_silent_market_shows_a_provisional_row_and_then_the_same_final_one(tap
     assert found["avg_px"][1] == shown["avg_px"][0] == 10.1
 
 
+def test_what_was_shown_and_waits_keeps_its_names_when_others_leave(tape, lab):
+    desk = live(lab)
+    tape.quote(0, 9.9, 10.1)
+    quote = lab.effective(tape.batch(0, tape.market))
+    tape.accept(1, 100)
+    tape.fill(1.5, 40, 10.1, "e1")
+    events = lab.effective(tape.batch(1, tape.orders, ingest=lab.T0 + 2 * SECOND))
+    desk.push(quote, Batch(2, watermark=lab.T0 + 3 * SECOND), events)
+    desk.wait()
+    (logic,) = [logic for logic in desk.orders.values() if len(logic.shown)]
+    assert not len(logic.pending)
+
+    logic.watermarks = dict.fromkeys(range(16), (lab.T0, lab.T0, lab.T0))
+    logic.next_eviction = lab.T0 - 1
+    logic._advance()
+
+    assert {"A", "e1"} <= set(logic.group.names.values())
+
+
 def test_provisional_rows_leave_no_trace_in_the_state(tape, lab):
     busy_desk(tape, orders=9)
     whole = tape.batches()

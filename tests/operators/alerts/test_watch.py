@@ -11,8 +11,9 @@ from domain.errors import RecoveryError
 from domain.instants import END_OF_TIME
 from domain.keys import GROUP_KEYS, key_of
 from domain.reference import ReferenceRecord
-from domain.rows import STATUS_IN_KERNELS, MarketFlag, Rows
+from domain.rows import ORDER, STATUS_IN_KERNELS, MarketFlag, Rows
 from domain.thresholds import AlertType, Configured
+from domain.vocabulary import EventKind
 from operators.alerts.watch import WatchLogic, WatchSettings, watch_orders
 from operators.orders.group import OrderSettings
 from rules.severity import spread_bps
@@ -411,6 +412,23 @@ def test_a_restated_end_is_not_judged_again(tape, run, judge_of, said):
     tape.say("fill_corrected", 20, exec_ref_id="e1", exec_id="e2", last_qty=1_000, last_px=103.1)
     crossings = judge_of().take(run(tape, orders=WITH_REFERENCE))
     assert said(crossings) == [("A", "MEDIUM"), ("A", "ENDED")]
+
+
+def test_an_order_that_is_over_is_judged_no_more(tape, run, judge_of, said):
+    quotes(tape, 60)
+    tape.accept(10.0, 1_000, ord_type="MARKET")
+    tape.fill(10.05, 1_000, 103.0, "e1", venue="XNAS")
+    judge = judge_of()
+    rows = run(tape, orders=WITH_REFERENCE)
+    assert said(judge.take(rows)) == [("A", "MEDIUM"), ("A", "ENDED")]
+    (end,) = [row for one in rows for row in one.status if row["ts"] == row["closed_ts"]]
+    names = next(one.names for one in rows if len(one.status))
+    found_later = np.array([end])
+    found_later["kind"] = EventKind.OWN_PRINT
+    leaves = np.zeros(1, ORDER)
+
+    assert judge.take([Rows(status=found_later, names=names)]) == []
+    assert judge.take([Rows(status=np.array([end]), orders=leaves, names=names)]) == []
 
 
 def crowd(tape, count=150):
