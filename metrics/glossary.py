@@ -39,7 +39,7 @@ _CHAPTERS = (
     "inference",
     "control_charts",
 )
-_MACHINERY = {"formula", "glossary", "glossary_columns"}
+_MACHINERY = {"formula", "glossary", "glossary_columns", "kernel"}
 _KEYS = ("Unit", "Sign", "Edges", "Source")
 _KEYED = re.compile(rf"({'|'.join(_KEYS)}): ")
 

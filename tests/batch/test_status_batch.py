@@ -250,7 +250,7 @@ MEASURE_THE_PRODUCT = {
     "live_load.py", "live_sink.py", "live_source.py", "history.py", "bus_load.py", "deployed.py",
     "desk_process.py", "feed_watch.py", "http_load.py", "latency.py", "socket_client.py",
     "status.py", "status_rows.py", "websocket.py", "publish.py", "recovery.py", "scaling.py",
-    "stored_day.py", "bus.py", "healthy_orders.py", "false_alarms.py",
+    "stored_day.py", "bus.py", "healthy_orders.py", "false_alarms.py", "alert_watch.py",
 }  # fmt: skip
 """Benchmarks that run the product itself; every other one is an answer of its own."""
 

@@ -43,6 +43,7 @@ def marks(count=STEPS, order=1, **columns):
 
 def ended(rows):
     """The rows, the last of them the order's end."""
+    rows["kind"][-1] = EventKind.ORDER_FILLED
     rows["state"][-1] = OrderState.FILLED
     rows["closed_ts"][-1] = rows["ts"][-1]
     return rows
