@@ -3,7 +3,7 @@
 set -eu
 bin=$1/bin
 rm -f .coverage .coverage.*
-"$bin/coverage" run -m pytest -q -n 3 --dist worksteal
+"$bin/coverage" run -m pytest -q -n 2
 NUMBA_DISABLE_JIT=1 "$bin/coverage" run -m pytest -q -n 2 \
   tests/metrics tests/operators tests/domain tests/rules
 "$bin/coverage" combine -q
