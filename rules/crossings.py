@@ -28,6 +28,14 @@ def severity_of(code: int) -> Severity | None:
     return SEVERITIES[code - 1] if code else None
 
 
+def metrics_of(row: np.void) -> ExecutionMetricsData:
+    """What the event of an alert says of an order's metrics."""
+    return ExecutionMetricsData(
+        execution_speed=number(row["execution_speed"]),
+        cost_efficiency=number(row["cost_efficiency"]),
+    )
+
+
 def order_crossings(
     verdict: np.void, row: np.void, names: Mapping[int, str], main_venue: str, version: str
 ) -> list[Crossing]:
@@ -56,10 +64,7 @@ def order_crossings(
         halted=bool(int(row["market_flags"]) & MarketFlag.HALTED),
         progress=number(row["execution_progress"]),
         expected_progress=number(row["expected_progress"]),
-        metrics=ExecutionMetricsData(
-            execution_speed=number(row["execution_speed"]),
-            cost_efficiency=number(row["cost_efficiency"]),
-        ),
+        metrics=metrics_of(row),
         evidence=_evidence(verdict, row, version),
         recommendation=recommendation(type_, _facts(row, away, ended=ended)) if severity else "",
     )

@@ -8,10 +8,10 @@ import numpy as np
 from domain.alerts import NO_DESK, Crossing, rank
 from domain.flags import ANOMALIES, RAISES, Flag, Flags
 from domain.instants import END_OF_TIME, SECOND
-from domain.published import AlertEvidence, ExecutionMetricsData, Severity
+from domain.published import AlertEvidence, Severity
 from domain.rows import MarketFlag, Rows
 from domain.vocabulary import OrderState
-from rules.crossings import number
+from rules.crossings import metrics_of, number
 
 HOLDS_NS = 3600 * SECOND
 """What happened stays true: its alert ends by itself after an hour of event time."""
@@ -121,10 +121,7 @@ class Flagged:
             order_ids=[order_id], symbol=names.get(int(row["symbol"]), ""),
             progress=number(row["execution_progress"]),
             expected_progress=number(row["expected_progress"]),
-            metrics=ExecutionMetricsData(
-                execution_speed=number(row["execution_speed"]),
-                cost_efficiency=number(row["cost_efficiency"]),
-            ),
+            metrics=metrics_of(row),
             evidence=_evidence(flag, row, self._version),
             recommendation=_words(flag, row),
         )  # fmt: skip
