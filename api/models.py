@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model, field_validator
 
 from domain.errors import Refused
 from domain.record_fields import Field as Column
@@ -32,16 +32,18 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-Thresholds = dict[str, Annotated[float, Field(allow_inf_nan=False)]]
-"""Levels by the name of their threshold."""
-
-
-def usable_thresholds(given: dict[str, float]) -> dict[str, float]:
+def _usable(given: dict[str, float]) -> dict[str, float]:
     """The same. Raises ValueError where one is unknown or out of its range."""
     wrong = [words for key, value in given.items() if (words := wrong_threshold(key, value))]
     if wrong:
         raise ValueError("; ".join(wrong))
     return given
+
+
+Thresholds = Annotated[
+    dict[str, Annotated[float, Field(allow_inf_nan=False)]], AfterValidator(_usable)
+]
+"""Levels by the name of their threshold, all known and within their ranges."""
 
 
 class ExecutionMonitoringRequest(_Strict):
@@ -66,11 +68,6 @@ class ExecutionMonitoringRequest(_Strict):
         except Refused as refused:
             raise ValueError(refused.words) from None
         return order_id
-
-    @field_validator("alert_thresholds")
-    @classmethod
-    def _known(cls, given: dict[str, float]) -> dict[str, float]:
-        return usable_thresholds(given)
 
 
 class SessionState(StrEnum):

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from analytics.alert_preview import MOST_DAYS, Proposal
 from api.history.models import Instant, Shape, Text
 from api.history.queries import Name
-from api.models import Thresholds, usable_thresholds
+from api.models import Thresholds
 from domain.alerts import ORDER_ALERTS, CloseReason
 from domain.published import Severity
 from domain.thresholds import AlertType, Configured
@@ -26,11 +26,6 @@ class ConfiguredThresholds(BaseModel):
     asset_class: Annotated[str | None, Field(examples=[*_ASSET_CLASSES])] = None
     symbol: Name | None = None
     alert_thresholds: Thresholds = Field(min_length=1, max_length=20)
-
-    @field_validator("alert_thresholds")
-    @classmethod
-    def _known(cls, given: dict[str, float]) -> dict[str, float]:
-        return usable_thresholds(given)
 
     @field_validator("asset_class")
     @classmethod
@@ -64,11 +59,6 @@ class PreviewRequest(BaseModel):
     alert_type: Annotated[
         AlertType | None, Field(description="Only alerts of this type.", examples=["HIGH_COST"])
     ] = None
-
-    @field_validator("alert_thresholds")
-    @classmethod
-    def _known(cls, given: dict[str, float]) -> dict[str, float]:
-        return usable_thresholds(given)
 
     @field_validator("alert_type")
     @classmethod
