@@ -105,6 +105,8 @@ class CohortFlags(msgspec.Struct):
         if len(recent) < LEAST_ORDERS:
             return
         middle = median(recent)
+        if z_cost <= middle:
+            return
         far = _modified_z(z_cost, middle, median(abs(one - middle) for one in recent))
         if far > MODIFIED_Z_LIMIT:
             words = f"order {order_id} cost {far:.1f} deviations more than its orders do"
