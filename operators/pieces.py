@@ -4,15 +4,19 @@ Pieces are passed as they are inside a process; between processes they are pickl
 arrays as bytes, which is many times cheaper than pickled arrays.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
 
 from domain.batch import NO_DETAILS, Batch
-from domain.columns import EVENT
+from domain.columns import DETAIL_NAMES, EVENT
 from domain.instants import END_OF_TIME, NO_TIME
 from domain.rows import BAR
+from operators.arrays import distinct_keys
+
+_EVENT_NAMES = ("order", "root", "parent", "symbol", "venue", "exec", "exec_ref")
 
 STAMP = np.dtype(
     [
@@ -95,9 +99,35 @@ NO_HORIZONS = np.empty(0, HORIZON)
 NO_HALTS = np.empty(0, HALT)
 
 
+def names_in(
+    tables: Iterable[Mapping[int, str]], events: Iterable[np.ndarray], details: np.ndarray
+) -> dict[int, str]:
+    """What some tables call the keys in rows of events and details."""
+    columns = [rows[field] for rows in events if len(rows) for field in _EVENT_NAMES]
+    if len(details):
+        columns += [details[field] for field in DETAIL_NAMES]
+    keys = distinct_keys(columns)
+    names: dict[int, str] = {}
+    for table in tables:
+        names.update({key: table[key] for key in keys if key in table})
+    return names
+
+
+def _pack_batch(batch: Batch) -> list[Any]:
+    """A batch's values; of its names, which it shares with other groups, those of its rows."""
+    values = {f.name: _packed(getattr(batch, f.name)) for f in fields(batch)}
+    if batch.names:
+        values["names"] = names_in([batch.names], [batch.events], batch.details)
+    return list(values.values())
+
+
+def _restore_arrivals(group: int, progress: Any, batches: list[Any], spoken: Any) -> Any:
+    return Arrivals(group, progress, [_restore(Batch, values) for values in batches], spoken)
+
+
 @dataclass(slots=True)
 class Arrivals:
-    """What one symbol group takes at once."""
+    """What one symbol group takes at once. Pickled with its batches' arrays as bytes, too."""
 
     group: int
     progress: list[tuple[int, int, bool]]
@@ -106,6 +136,10 @@ class Arrivals:
     """Those with rows or records for this group, in the order in which they came."""
     spoken: list[tuple[int, np.ndarray]] = field(default_factory=list[tuple[int, np.ndarray]])
     """(market input, what `feed.spoken` says of its rows), of every symbol together."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        batches = [_pack_batch(batch) for batch in self.batches]
+        return _restore_arrivals, (self.group, self.progress, batches, self.spoken)
 
 
 @dataclass(slots=True)

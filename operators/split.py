@@ -5,15 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from domain.batch import Batch, Input
-from domain.columns import DETAIL, DETAIL_NAMES, HAS_DETAIL
+from domain.columns import DETAIL, HAS_DETAIL
 from domain.keys import GROUP_KEYS
 from domain.vocabulary import Topic
-from operators.arrays import distinct_keys, joined
+from operators.arrays import joined
 from operators.feed import spoken
 from operators.kernel import Table, kernel
-from operators.pieces import HALT, HORIZON, STAMPED, Arrivals, OrderPiece, Stamped
-
-_EVENT_NAMES = ("order", "root", "parent", "symbol", "venue", "exec", "exec_ref")
+from operators.pieces import HALT, HORIZON, STAMPED, Arrivals, OrderPiece, Stamped, names_in
 
 
 @kernel
@@ -140,29 +138,11 @@ def route_to_orders(
             halts,
         )
         if tables:
-            piece.names = _names_in(piece, tables.values())
+            rows = (piece.events, piece.provisional)
+            piece.names = names_in(tables.values(), rows, piece.details)
         out.append((GROUP_KEYS[g], piece))
     return out
 
 
 def _dealt(arrays: list[np.ndarray], dtype: np.dtype, groups: int) -> tuple[np.ndarray, list[int]]:
     return by_group(joined(arrays, dtype), "order_group", groups)
-
-
-def _names_in(piece: OrderPiece, tables: Iterable[Mapping[int, str]]) -> dict[int, str]:
-    """Names of the keys in the piece's own rows."""
-    columns = [
-        rows[field]
-        for rows, fields in (
-            (piece.events, _EVENT_NAMES),
-            (piece.provisional, _EVENT_NAMES),
-            (piece.details, DETAIL_NAMES),
-        )
-        if len(rows)
-        for field in fields
-    ]
-    keys = distinct_keys(columns)
-    names: dict[int, str] = {}
-    for table in tables:
-        names.update({key: table[key] for key in keys if key in table})
-    return names

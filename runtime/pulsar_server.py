@@ -28,7 +28,11 @@ _OPEN = (
     "java.base/jdk.internal.platform", "java.base/sun.net", "java.management/sun.management",
     "jdk.management/com.sun.management.internal",
 )  # fmt: skip
-_MEMORY = ("-Xms256m", "-Xmx1g", "-XX:MaxDirectMemorySize=512m")
+_JVM = (
+    "-Xms256m", "-Xmx1g", "-XX:MaxDirectMemorySize=512m",
+    # A broker that lives for minutes on two cores loses more to the second compiler than it gains.
+    "-XX:TieredStopAtLevel=1",
+)  # fmt: skip
 _STARTS = 4
 _SETTLING_S = 3.0
 _MAIN = "org.apache.pulsar.PulsarStandaloneStarter"
@@ -170,7 +174,7 @@ class PulsarServer:
         config.write_text((FOLDER / "broker.conf").read_text(encoding="utf-8") + text)
         return launched(
             [
-                "/usr/bin/env", "java", *_MEMORY,
+                "/usr/bin/env", "java", *_JVM,
                 *(f"--add-opens={name}=ALL-UNNAMED" for name in _OPEN),
                 "-Dio.netty.tryReflectionSetAccessible=true",
                 f"-Dlog4j2.configurationFile={FOLDER / 'log4j2.xml'}",

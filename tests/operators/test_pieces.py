@@ -3,9 +3,10 @@ import pickle
 import numpy as np
 import pytest
 
+from domain.batch import Batch
 from domain.columns import DETAIL, EVENT, MARKET
 from domain.instants import END_OF_TIME, NO_TIME
-from operators.pieces import HORIZON, STAMP, STAMPED, OrderPiece, Stamped
+from operators.pieces import HORIZON, STAMP, STAMPED, Arrivals, OrderPiece, Stamped
 
 RNG = np.random.default_rng(5)
 
@@ -42,6 +43,30 @@ def test_a_piece_comes_out_of_another_process_as_it_went_in(index, protocol):
             assert after.flags.writeable
         else:
             assert after == before
+
+
+def test_arrivals_travel_with_the_names_of_their_own_rows_only():
+    events = np.zeros(2, EVENT)
+    events["order"], events["venue"] = (7, 8), 9
+    details = np.zeros(1, DETAIL)
+    details["desk"] = 5
+    names = {5: "D", 7: "A/1", 8: "A/2", 9: "XNAS", 11: "another group's"}
+    batch = Batch(2, filled(MARKET, 3), events, details, names, [b"{}"], [4], watermark=6)
+    spoken = np.array([[1, 2], [3, 4]])
+
+    copy = pickle.loads(pickle.dumps(Arrivals(1, [(2, 6, False)], [batch], [(2, spoken)])))
+
+    assert (copy.group, copy.progress) == (1, [(2, 6, False)])
+    [(source, news)] = copy.spoken
+    assert source == 2
+    assert news.tolist() == spoken.tolist()
+    [came] = copy.batches
+    assert came.names == {5: "D", 7: "A/1", 8: "A/2", 9: "XNAS"}
+    for name in ("market", "events", "details"):
+        assert getattr(came, name).tobytes() == getattr(batch, name).tobytes()
+        assert getattr(came, name).flags.writeable
+    for name in ("source", "references", "told", "watermark", "ended"):
+        assert getattr(came, name) == getattr(batch, name)
 
 
 def test_arrays_travel_as_bytes_not_as_pickled_arrays():
