@@ -319,19 +319,27 @@ def chosen_venues(venues: Venues, rows: np.ndarray) -> Venues:
     return Venues(start.astype(np.int64), venues.key[at], venues.qty[at])
 
 
+NO_STATUSES = np.empty(0, STATUS)
+NO_ORDERS = np.empty(0, ORDER)
+NO_FILLS = np.empty(0, FILL)
+_NO_EVENTS = np.empty(0, EVENT)
+_NO_BARS = np.empty(0, BAR)
+_NO_EVALUATIONS = np.empty(0, EVALUATION)
+
+
 @dataclass(slots=True)
 class Rows:
     """What one step of the order stage gives: each array may be empty."""
 
-    status: np.ndarray = field(default_factory=lambda: np.empty(0, STATUS))
+    status: np.ndarray = field(default_factory=lambda: NO_STATUSES)
     status_venues: Venues = field(default_factory=Venues)
-    orders: np.ndarray = field(default_factory=lambda: np.empty(0, ORDER))
+    orders: np.ndarray = field(default_factory=lambda: NO_ORDERS)
     order_venues: Venues = field(default_factory=Venues)
-    fills: np.ndarray = field(default_factory=lambda: np.empty(0, FILL))
+    fills: np.ndarray = field(default_factory=lambda: NO_FILLS)
     """Executions of the orders in `orders`, whole."""
-    executed: np.ndarray = field(default_factory=lambda: np.empty(0, FILL))
+    executed: np.ndarray = field(default_factory=lambda: NO_FILLS)
     """Executions as they are known now, later mids to come."""
-    timeline: np.ndarray = field(default_factory=lambda: np.empty(0, EVENT))
+    timeline: np.ndarray = field(default_factory=lambda: _NO_EVENTS)
     """The final order and route events themselves, in the order they were folded."""
     names: Mapping[int, str] = field(default_factory=dict)
     """Texts of the keys in the rows, and perhaps of others."""
@@ -339,13 +347,13 @@ class Rows:
     """No later final row of this order group lies before; rows may come without any, to say it."""
     end: int = END_OF_TIME
     """The last event time, once every input has ended."""
-    bars: np.ndarray = field(default_factory=lambda: np.empty(0, BAR))
+    bars: np.ndarray = field(default_factory=lambda: _NO_BARS)
     """Final bars of the market; such rows come alone."""
     controls: list[tuple[int, bytes]] = field(default_factory=list[tuple[int, bytes]])
     """(effective time, JSON) of control messages that came, for the rules."""
     references: list[tuple[int, bytes]] = field(default_factory=list[tuple[int, bytes]])
     """(effective time, JSON) of records about venues and cohorts, from one order group alone."""
-    evaluations: np.ndarray = field(default_factory=lambda: np.empty(0, EVALUATION))
+    evaluations: np.ndarray = field(default_factory=lambda: _NO_EVALUATIONS)
     """Evaluations by the rules that are kept; such rows come alone."""
     thresholds: list[InForce] = field(default_factory=list[InForce])
     """Those that the evaluations name."""

@@ -57,6 +57,7 @@ _EVICT_AT_LEAST_NS = 600 * SECOND
 _EVICT_SHARE = 3
 """Orders are let go once they are a third of all, or ten minutes have passed."""
 _MANY_NAMES = 64
+_NOBODY = np.empty(0, np.uint64)
 _ORDER_NAMES = (
     "order", "root", "parent", "symbol", "desk", "broker", "algo", "strategy", "trader",
     "client", "currency", "cl_ord",
@@ -146,19 +147,26 @@ class OrderGroup:
     # Folding
 
     def fold(
-        self, rows: np.ndarray, later: np.ndarray, event_watermark: int, watermark: int
+        self,
+        rows: np.ndarray,
+        later: np.ndarray,
+        event_watermark: int,
+        watermark: int,
+        waiting: np.ndarray = _NOBODY,
     ) -> Rows:
         """Fold rows, for which there is room, and give what they cause.
 
-        `later` tells those that come again.
+        `later` tells those that come again, as all of the families whose roots are `waiting` do.
         """
         status: list[np.ndarray] = []
         venues: list[Venues] = []
         fills: list[np.ndarray] = []
         settings = self.settings
         self.know_hours(rows["calendar"], rows["ts_event"])
-        holding = np.zeros(max(len(rows), 1), np.uint64)
-        at = held = 0
+        held = len(waiting)
+        holding = np.empty(len(rows) + held + 1, np.uint64)
+        holding[:held] = waiting
+        at = 0
         while at < len(rows):
             self._refresh_references(int(rows["t_eff"][at]))
             until = int(rows["t_eff"].searchsorted(self._references_until))

@@ -13,17 +13,16 @@ from domain.columns import DETAIL
 from domain.events import REPUBLISH, Envelope
 from domain.instants import END_OF_TIME, NO_TIME, SECOND
 from domain.reference_book import ReferenceBook
-from domain.rows import Rows, chosen_venues
-from domain.vocabulary import EventKind
-from operators.arrays import in_order, joined
+from domain.rows import NO_FILLS, Rows, chosen_venues
+from operators.arrays import joined
 from operators.increments import StateStore
 from operators.orders.group import OrderGroup, OrderSettings, events_of
 from operators.orders.horizons import note_horizons
-from operators.orders.process import WAIT
-from operators.orders.shown import Shown, place_of
+from operators.orders.shown import Shown, newest_of_each
 from operators.orders.tables import ORDERS, arrays_of, pack, reserve, unpack
-from operators.orders.undo import Trial
-from operators.pieces import HORIZON, STAMPED, OrderPiece
+from operators.orders.undo import Trials
+from operators.orders.waiting import Waiting
+from operators.pieces import HORIZON, NO_HORIZONS, STAMPED, OrderPiece
 
 _EVICT_EVERY_NS = 60 * SECOND
 _pack_names = msgspec.msgpack.encode
@@ -42,9 +41,10 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
         self._names_saved: dict[int, str] | None = None
         """The table of names that was saved, to which `_new_names` are added."""
         self.watermarks: dict[int, tuple[int, int, int]] = {}
-        self.pending = np.empty(0, STAMPED)
-        self.horizons = np.empty(0, HORIZON)
+        self.waiting = Waiting()
+        self.horizons = NO_HORIZONS
         self.shown = Shown()
+        self._trials = Trials()
         self.next_eviction = NO_TIME
         self.finished = False
         self._republish = False
@@ -60,7 +60,7 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
             self.group.book = ReferenceBook.load(book)
             self._resume_tables(packed)
             self.group.details = np.frombuffer(details, DETAIL).copy()
-            self.pending = np.frombuffer(pending, STAMPED).copy()
+            self.waiting = Waiting(np.frombuffer(pending, STAMPED).copy())
             self.horizons = np.frombuffer(horizons, HORIZON).copy()
 
     def _resume_tables(self, packed: tuple[Any, ...]) -> None:
@@ -85,7 +85,7 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
             names = dict(group.names)
         return (
             dict(self.watermarks), pack(group.tables, kept), names,
-            self.pending.tobytes(), self.horizons.tobytes(), group.details.tobytes(),
+            self.waiting.rows.tobytes(), self.horizons.tobytes(), group.details.tobytes(),
             self.next_eviction, self.finished, group.book.dump(),
         )  # fmt: skip
 
@@ -118,7 +118,7 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
             group.add_details(piece.details)
         events = joined((piece.events for piece in values), STAMPED)
         if len(events):
-            self.pending = in_order(joined((self.pending, events), STAMPED))
+            self.waiting.add(events)
         self.horizons = joined((self.horizons, *(p.horizons for p in values)), HORIZON)
         out = [*self._handed_on(), *self._advance()]
         if self._republish:
@@ -127,13 +127,14 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
         provisional = joined((piece.provisional for piece in values), STAMPED)
         if len(provisional):
             out.extend(self._show(provisional))
-        self._waiting_since = self.shown.waiting_since(self.pending) if len(self.pending) else None
+        waiting = self.waiting.events
+        self._waiting_since = self.shown.waiting_since(waiting) if len(waiting) else None
         return out, False
 
     def on_notify(self) -> tuple[Iterable[Rows], bool]:
         """Show events that are stamped but wait for other inputs."""
         self._waiting_since = None
-        return self._show(self.pending[self.pending["kind"] < EventKind.MARK]), False
+        return self._show(self.waiting.events), False
 
     def notify_at(self) -> datetime | None:
         """`max_wait` after the first waiting event came in."""
@@ -156,8 +157,10 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
     def _advance(self) -> list[Rows]:
         event_watermark, watermark, end = self._least()
         out: list[Rows] = []
-        if len(self.pending) and int(self.pending["t_eff"][0]) < event_watermark:
-            out.append(self._fold(event_watermark, watermark))
+        if len(self.waiting):
+            decided, held = self.waiting.decided(event_watermark, watermark)
+            if len(decided):
+                out.append(self._fold(decided, held, event_watermark, watermark))
         if len(self.horizons) and watermark > NO_TIME:
             left = note_horizons(self.group.tables, self.horizons, watermark)
             self.horizons = self.horizons[:left]
@@ -167,7 +170,7 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
                 out.append(self.group.all_records())
         elif watermark > NO_TIME and watermark >= self.next_eviction:
             if self.next_eviction != NO_TIME:
-                held = joined((self.pending, self.shown.rows), STAMPED)
+                held = joined((self.waiting.rows, self.shown.rows), STAMPED)
                 gone = self.group.evict(watermark - self.settings.evict_after_ns, held)
                 out += [] if gone is None else [gone]
             self.next_eviction = watermark + _EVICT_EVERY_NS
@@ -205,22 +208,18 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
             if self.settings.progress_ns:
                 self._controls.append((known, raw))
 
-    def _fold(self, event_watermark: int, watermark: int) -> Rows:
-        rows = self.pending
-        ready = int(rows["t_eff"].searchsorted(event_watermark))
-        decided, rest = rows[:ready], rows[ready:]
-        self.group.tables = reserve(self.group.tables, decided)
-        later = np.zeros(ready, np.uint8)
-        out = self.group.fold(decided, later, event_watermark, watermark)
-        settled = decided
-        if np.count_nonzero(later):
-            settled = decided.take(np.flatnonzero(later != WAIT))
-            rest = joined([decided.take(np.flatnonzero(later == WAIT)), rest], STAMPED)
-        self.pending = rest
+    def _fold(
+        self, decided: np.ndarray, held: np.ndarray, event_watermark: int, watermark: int
+    ) -> Rows:
+        group = self.group
+        group.tables = reserve(group.tables, decided)
+        later = np.zeros(len(decided), np.uint8)
+        out = group.fold(decided, later, event_watermark, watermark, held)
+        settled = self.waiting.settle(decided, later)
         out.timeline = events_of(decided, later)
-        if len(self.shown) or len(self.group.details):
+        if len(self.shown) or len(group.details):
             self.shown.forget(settled)
-            self.group.drop_details(settled)
+            group.drop_details(settled)
         return out
 
     def _show(self, events: np.ndarray) -> list[Rows]:
@@ -229,31 +228,23 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
         if not len(rows):
             return []
         self.shown.add(rows)
-        waiting = self.pending[self.pending["kind"] < EventKind.MARK]
-        together = in_order(joined([waiting, self.shown.rows], STAMPED))
-        together = together[np.isin(together["root"], rows["root"])]
-        _, first = np.unique(place_of(together), return_index=True)
-        together = together[np.sort(first)]
-        self.group.tables = reserve(self.group.tables, together)
-        trial = Trial(self.group.tables, np.unique(together["root"]))
+        roots = np.unique(rows["root"])
+        together = self.shown.together(self.waiting.events, roots)
+        self.group.tables = tables = reserve(self.group.tables, together)
+        self._trials.begin(tables, roots)
         out = self.group.fold(together, np.zeros(len(together), np.uint8), END_OF_TIME, END_OF_TIME)
-        trial.undo()
+        self._trials.undo(tables)
         if not len(out.status):
             return []
-        newest = _newest_of_each(out.status)
-        out.executed = out.executed[:0]
-        out.status_venues = chosen_venues(out.status_venues, newest)
-        out.status = out.status[newest]
+        newest = newest_of_each(out.status)
+        if len(newest) < len(out.status):
+            out.status_venues = chosen_venues(out.status_venues, newest)
+            out.status = out.status.take(newest)
+        out.executed = NO_FILLS
         out.status["provisional"] = 1
         out.status["numbered"] = 0
         out.status["seq"] = -1
         return [out]
-
-
-def _newest_of_each(status: np.ndarray) -> np.ndarray:
-    """Index of the last row of every order."""
-    _, last = np.unique(status["order"][::-1], return_index=True)
-    return np.sort(len(status) - 1 - last)
 
 
 def track_orders(

@@ -469,7 +469,7 @@ def test_a_mark_of_an_order_nobody_knows_makes_no_row():
     out, _ = logic.on_batch([piece])
 
     assert sum(len(rows.status) for rows in out) == 0
-    assert not len(logic.pending)
+    assert not len(logic.waiting)
     assert logic.group.tables.used[0] == 0
 
 

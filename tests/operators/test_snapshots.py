@@ -159,4 +159,4 @@ def test_a_stage_that_saw_nothing_resumes_as_one_that_saw_nothing():
     again = OrderLogic(OrderSettings(), logic.snapshot())
     assert again.snapshot() == logic.snapshot()
     assert list(again.on_eof()[0]) == []
-    assert np.array_equal(again.pending, logic.pending)
+    assert np.array_equal(again.waiting.rows, logic.waiting.rows)

@@ -257,7 +257,7 @@ def test_what_was_shown_and_waits_keeps_its_names_when_others_leave(tape, lab):
     desk.push(quote, Batch(2, watermark=lab.T0 + 3 * SECOND), events)
     desk.wait()
     (logic,) = [logic for logic in desk.orders.values() if len(logic.shown)]
-    assert not len(logic.pending)
+    assert not len(logic.waiting)
 
     logic.watermarks = dict.fromkeys(range(16), (lab.T0, lab.T0, lab.T0))
     logic.next_eviction = lab.T0 - 1

@@ -13,7 +13,7 @@ OUTERMOST = [
     release.match_own_prints, release.stamp_newest, release.drop_idle, process.process,
     evict.stale_families, evict.close_gaps, fold.index_tables, horizons.note_horizons,
     records.write_records, records.write_statuses, records.count_fills,
-    records.list_venues, numbering.write_unshown, undo.family_rows, live.live_marks,
+    records.list_venues, numbering.write_unshown, undo.remember, live.live_marks,
     arrays.is_in_order, bars.cut_bars, pieces.write_routes, pieces.write_orders,
 ]  # fmt: skip
 
