@@ -130,8 +130,8 @@ class MarketLogic(StatefulBatchLogic[Arrivals, Stamped, Any]):
         )  # fmt: skip
 
     def _note_progress(self, source: int, watermark: int, ended: bool) -> None:
-        self.progress.note(source, watermark, ended)
-        self._cover(watermark)
+        if self.progress.note(source, watermark, ended):
+            self._cover(watermark)
 
     # Bytewax
 

@@ -28,13 +28,17 @@ class Progress:
         self.ends = dict(ends or {})
         """Where the inputs that ended have ended."""
 
-    def note(self, source: int, watermark: int, ended: bool) -> None:
-        """Take over what an input said last; it never falls back."""
+    def note(self, source: int, watermark: int, ended: bool) -> bool:
+        """Take over what an input said last; whether that was news. It never falls back."""
         if ended:
             self.watermarks[source] = END_OF_TIME
             self.ends[source] = watermark
-        else:
-            self.watermarks[source] = max(self.of(source), watermark)
+            return True
+        before = self.watermarks.get(source)
+        if before is not None and watermark <= before:
+            return False
+        self.watermarks[source] = watermark
+        return True
 
     def of(self, source: int) -> int:
         """How far an input is, NO_TIME where it has said nothing."""
@@ -62,7 +66,11 @@ class Progress:
         out.end = self._end() if out.event_watermark == END_OF_TIME else END_OF_TIME
 
     def _least(self, inputs: list[int]) -> int:
-        return min((self.of(i) for i in inputs), default=END_OF_TIME)
+        known = self.watermarks
+        least = END_OF_TIME
+        for i in inputs:
+            least = min(least, known.get(i, NO_TIME))
+        return least
 
     def _end(self) -> int:
         """The last event time once market, orders and routes have ended."""

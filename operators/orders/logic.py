@@ -43,6 +43,8 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
         self.watermarks: dict[int, tuple[int, int, int]] = {}
         self.waiting = Waiting()
         self.horizons = NO_HORIZONS
+        self._noted = NO_TIME
+        """The watermark up to which later mids are noted: new ones lie behind it."""
         self.shown = Shown()
         self._trials = Trials()
         self.next_eviction = NO_TIME
@@ -161,7 +163,8 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
             decided, held = self.waiting.decided(event_watermark, watermark)
             if len(decided):
                 out.append(self._fold(decided, held, event_watermark, watermark))
-        if len(self.horizons) and watermark > NO_TIME:
+        if len(self.horizons) and watermark > self._noted:
+            self._noted = watermark
             left = note_horizons(self.group.tables, self.horizons, watermark)
             self.horizons = self.horizons[:left]
         if watermark == END_OF_TIME:
