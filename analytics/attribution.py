@@ -57,7 +57,7 @@ def attribute(record: Record, modelled_impact_bps: float | None = None) -> Attri
     paper = paper_notional_ccy(record)
     half_spread = _half_spread(record, paper)
     impact = _impact(record, paper, modelled_impact_bps)
-    market = Part("market", None, None, Reason.NO_INDEX.name)
+    market = _market(record, paper)
     explained = (half_spread, impact, market)
     timing = Part(
         "timing_residual",
@@ -96,6 +96,15 @@ def _impact(record: Record, paper: float | None, bps: float | None) -> Part:
     if bps is None or record.get("slippage_bps") is None:
         return Part("impact", None, None, Reason.NO_REFERENCE.name)
     return _on_executed("impact", bps, record, paper)
+
+
+def _market(record: Record, paper: float | None) -> Part:
+    """What the index explains: slippage less its twin without the index."""
+    slippage, adjusted = record.get("slippage_bps"), record.get("slippage_index_adjusted_bps")
+    if slippage is None or adjusted is None:
+        why = _words(record, "reasons").get("slippage_index_adjusted_bps", Reason.NO_INDEX.name)
+        return Part("market", None, None, why)
+    return _on_executed("market", slippage - adjusted, record, paper)
 
 
 def _on_executed(name: str, bps: float, record: Record, paper: float | None) -> Part:

@@ -8,6 +8,7 @@ may be absent: what needs it is then null with NO_REFERENCE.
 """
 
 import math
+from collections.abc import Iterable
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Literal
@@ -174,3 +175,8 @@ def effective_ns(text: str, calendar: str | None = None) -> int:
         return parse_rfc3339(f"{day}T00:00:00Z")
     midnight = datetime(day.year, day.month, day.day, tzinfo=rules_of(calendar).zone)
     return int(midnight.timestamp()) * SECOND
+
+
+def index_symbols(records: Iterable[ReferenceRecord]) -> tuple[str, ...]:
+    """Every symbol that some record names as an index, sorted."""
+    return tuple(sorted({record.index_symbol for record in records if record.index_symbol}))

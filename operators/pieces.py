@@ -62,6 +62,9 @@ HORIZON = np.dtype(
 HALT = np.dtype([("symbol", "u8"), ("ts", "i8"), ("halted", "i8")])
 """From when a symbol was halted, or, with 0, traded again."""
 
+INDEX_MID = np.dtype([("symbol", "u8"), ("ts", "i8"), ("mid", "f8")])
+"""Mid of an index from a whole second on, UNIX ns, until the next row."""
+
 
 class Piece:
     """Pickled with its arrays as bytes."""
@@ -97,6 +100,7 @@ _dtypes: dict[str, np.dtype] = {}
 NO_STAMPED = np.empty(0, STAMPED)
 NO_HORIZONS = np.empty(0, HORIZON)
 NO_HALTS = np.empty(0, HALT)
+NO_INDEX_MIDS = np.empty(0, INDEX_MID)
 
 
 def names_in(
@@ -166,6 +170,8 @@ class Stamped(Piece):
     """Final bars of symbols that are traded."""
     halts: np.ndarray = field(default_factory=lambda: NO_HALTS)
     """Halts of the group's symbols, and their ends, in stored order."""
+    indices: np.ndarray = field(default_factory=lambda: NO_INDEX_MIDS)
+    """Of the group's symbols those that are the index of some other."""
 
 
 @dataclass(slots=True)
@@ -183,3 +189,5 @@ class OrderPiece(Piece):
     group: int = -1
     halts: np.ndarray = field(default_factory=lambda: NO_HALTS)
     """Of every symbol: an order may be of any."""
+    indices: np.ndarray = field(default_factory=lambda: NO_INDEX_MIDS)
+    """Likewise."""

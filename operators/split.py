@@ -11,7 +11,16 @@ from domain.vocabulary import Topic
 from operators.arrays import joined
 from operators.feed import spoken
 from operators.kernel import Table, kernel
-from operators.pieces import HALT, HORIZON, STAMPED, Arrivals, OrderPiece, Stamped, names_in
+from operators.pieces import (
+    HALT,
+    HORIZON,
+    INDEX_MID,
+    STAMPED,
+    Arrivals,
+    OrderPiece,
+    Stamped,
+    names_in,
+)
 
 
 @kernel
@@ -124,6 +133,7 @@ def route_to_orders(
     tables = {id(table): table for piece in stamped for table in piece.names}
     references = [record for piece in stamped for record in piece.references]
     halts = joined((p.halts for p in stamped), HALT)
+    indices = joined((p.indices for p in stamped), INDEX_MID)
     out: list[tuple[str, OrderPiece]] = []
     for g in range(groups):
         piece = OrderPiece(
@@ -136,6 +146,7 @@ def route_to_orders(
             references,
             g,
             halts,
+            indices,
         )
         if tables:
             rows = (piece.events, piece.provisional)

@@ -17,7 +17,7 @@ from dataflows.graph import AlertPlan, monitor_graph
 from domain.calendar_table import canonical
 from domain.errors import ConfigurationError, InputError
 from domain.instants import SECOND
-from domain.reference import ReferenceRecord
+from domain.reference import ReferenceRecord, index_symbols
 from domain.rows import Rows
 from operators.market.logic import MarketSettings
 from operators.orders.group import OrderSettings
@@ -146,6 +146,7 @@ def replay(
                 mark_interval_ns=marks_ns,
                 default_calendar=_calendar(options),
                 watches_feed=False,
+                indices=index_symbols(references),
             ),
             OrderSettings(
                 mark_interval_ns=marks_ns, mark_row_interval_ns=rows_ns, references=references

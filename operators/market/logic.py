@@ -27,6 +27,7 @@ from operators.increments import OpenIncrements, StateStore
 from operators.lookup import find
 from operators.market import release, tape
 from operators.market.bars import Bars
+from operators.market.indices import Indices
 from operators.market.live import LiveOrders
 from operators.market.progress import Progress
 from operators.market.sessions import Sessions
@@ -53,6 +54,8 @@ class MarketSettings:
     default_calendar: str | None = None
     calendars: Mapping[str, str] | None = None
     """Calendar of each symbol."""
+    indices: tuple[str, ...] = ()
+    """Symbols known to be the index of others; reference records may name more."""
     horizons: tuple[tuple[int, int], ...] = LATER_HORIZONS
     watches_feed: bool = True
     """Whether silence of the market input is a fault of its feed; in a whole file it is not."""
@@ -71,6 +74,7 @@ class _Told(msgspec.Struct):
 
     symbol: str | None = None
     calendar: str | None = None
+    index_symbol: str | None = None
     asset_class: str | None = None
 
 
@@ -95,6 +99,7 @@ class MarketLogic(StatefulBatchLogic[Arrivals, Stamped, Any]):
         self.live = LiveOrders(settings.mark_interval_ns)
         self.bars = Bars(settings.forget_idle_ns)
         self.feed = Feed(watched=settings.watches_feed)
+        self.indices = Indices(settings.indices)
         self._classes: dict[int, AssetClass] = {}
         """Asset class of each symbol whose reference record says it."""
         self._waiting_since: int | None = None
@@ -103,7 +108,8 @@ class MarketLogic(StatefulBatchLogic[Arrivals, Stamped, Any]):
         """Room for marks; the fields that no mark has stay zero."""
         if resume is not None:
             (self.group, watermarks, ends, packed, self.sessions.calendar_of, early,
-             self.names, marked, bars, feed, classes) = resume  # fmt: skip
+             self.names, marked, bars, feed, classes, indices) = resume  # fmt: skip
+            self.indices = Indices(settings.indices, indices)
             self.feed = Feed(watched=settings.watches_feed, table=feed)
             self._classes = {key: AssetClass(number) for key, number in classes.items()}
             self.progress = Progress(settings.inputs, self.group, watermarks, ends)
@@ -126,7 +132,7 @@ class MarketLogic(StatefulBatchLogic[Arrivals, Stamped, Any]):
             self.state.pack(self._store, f"market-{self.group}"),
             dict(self.sessions.calendar_of), early, list(self.names), dict(self.live.marked),
             self.bars.snapshot(), self.feed.table.tobytes(),
-            {key: int(kind) for key, kind in self._classes.items()},
+            {key: int(kind) for key, kind in self._classes.items()}, dict(self.indices.told),
         )  # fmt: skip
 
     def _note_progress(self, source: int, watermark: int, ended: bool) -> None:
@@ -193,6 +199,8 @@ class MarketLogic(StatefulBatchLogic[Arrivals, Stamped, Any]):
             told = msgspec.json.decode(raw, type=_Told)
             if not told.symbol:
                 continue
+            if told.index_symbol:
+                self.indices.learn(told.index_symbol)
             if told.asset_class and told.asset_class in AssetClass.__members__:
                 self._classes[key_of(told.symbol)] = AssetClass[told.asset_class]
             if told.calendar:
@@ -291,6 +299,8 @@ class MarketLogic(StatefulBatchLogic[Arrivals, Stamped, Any]):
             if self.settings.bars:
                 self._cut_bars(until, out)
             self._follow(until, out, pieces)
+            if self.indices.told:
+                out.indices = self.indices.mids(until, self.state)
         out.events = joined(pieces, STAMPED)
         self.feed.forget(self._released - self.settings.allowed_lateness_ns)
 

@@ -124,7 +124,7 @@ LATER_HORIZONS = tuple((i, h) for i, h in enumerate(HORIZONS.values()) if h > 0)
 OWN_PRINT_WINDOW_NS = 2_000_000_000
 """How far apart our fill and its print on the tape may lie."""
 
-VERSION = 3
+VERSION = 4
 _BY_SYMBOL = ("symbols", "ticks", "prices", "prints", "seconds")
 
 

@@ -29,6 +29,7 @@ from operators.orders.curves import reference_table
 from operators.orders.evict import close_gaps, stale_families
 from operators.orders.fold import index_tables
 from operators.orders.hours import TradingHours, recent_halts, with_halts
+from operators.orders.indices import recent_mids, with_mids
 from operators.orders.layout import HORIZON_SUMS, HORIZONS_KEPT, blank_orders
 from operators.orders.numbering import write_unshown
 from operators.orders.process import MOST_ROWS, list_taken, process
@@ -130,6 +131,11 @@ class OrderGroup:
         """Know of halts, and of their ends."""
         if len(news):
             self.tables = self.tables._replace(halts=with_halts(self.tables.halts, news))
+
+    def learn_indices(self, news: np.ndarray) -> None:
+        """Know of further mids of indices."""
+        if len(news):
+            self.tables = self.tables._replace(indices=with_mids(self.tables.indices, news))
 
     def know_hours(self, codes: np.ndarray, times: np.ndarray) -> None:
         """Have the trading hours of calendars at hand around these times."""
@@ -282,13 +288,22 @@ class OrderGroup:
         if _EVICT_SHARE * leaving < len(gone) and not overdue:
             return None
         self._evicted_before = before
-        self.tables = self.tables._replace(halts=recent_halts(self.tables.halts, before))
+        self.tables = self.tables._replace(
+            halts=recent_halts(self.tables.halts, before),
+            indices=recent_mids(self.tables.indices, self._first_arrival(before)),
+        )
         out: Rows | None = None
         if leaving:
             out = self.records(np.flatnonzero(gone))
             self._close_gaps(gone)
         self._forget_names(held)
         return out
+
+    def _first_arrival(self, before: int) -> int:
+        """The earliest arrival of an order in memory, at most `before`."""
+        orders = self.tables.orders[: int(self.tables.used[ORDERS])]
+        known = orders["arrival_ts"][orders["accepted"] != 0]
+        return min(before, int(known.min())) if len(known) else before
 
     def _close_gaps(self, gone: np.ndarray) -> None:
         places = [

@@ -177,6 +177,7 @@ SUMS = (
     "own_notional",
     "routed_qty",
     "fills",
+    "qty_s",  # Σ qty × UNIX seconds of the execution
 )
 """Running sums of an order, each a pair (sum, error) so that no order of adding matters."""
 

@@ -117,16 +117,17 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
             if piece.references:
                 self._take_references(piece.references, hands_on=piece.group == 0)
             group.learn_halts(piece.halts)
+            group.learn_indices(piece.indices)
             group.add_details(piece.details)
         events = joined((piece.events for piece in values), STAMPED)
         if len(events):
             self.waiting.add(events)
         self.horizons = joined((self.horizons, *(p.horizons for p in values)), HORIZON)
-        out = [*self._handed_on(), *self._advance()]
+        provisional = joined((piece.provisional for piece in values), STAMPED)
+        out = [*self._handed_on(), *self._advance(provisional)]
         if self._republish:
             self._republish = False
             out.append(group.statuses())
-        provisional = joined((piece.provisional for piece in values), STAMPED)
         if len(provisional):
             out.extend(self._show(provisional))
         waiting = self.waiting.events
@@ -156,7 +157,8 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
         least = min(everything)
         return min(events), least, max(ends) if least == END_OF_TIME else END_OF_TIME
 
-    def _advance(self) -> list[Rows]:
+    def _advance(self, arriving: np.ndarray) -> list[Rows]:
+        """Fold what is decided and let go what is done with; `arriving` rows are shown next."""
         event_watermark, watermark, end = self._least()
         out: list[Rows] = []
         if len(self.waiting):
@@ -173,7 +175,7 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
                 out.append(self.group.all_records())
         elif watermark > NO_TIME and watermark >= self.next_eviction:
             if self.next_eviction != NO_TIME:
-                held = joined((self.waiting.rows, self.shown.rows), STAMPED)
+                held = joined((self.waiting.rows, self.shown.rows, arriving), STAMPED)
                 gone = self.group.evict(watermark - self.settings.evict_after_ns, held)
                 out += [] if gone is None else [gone]
             self.next_eviction = watermark + _EVICT_EVERY_NS

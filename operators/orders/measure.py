@@ -12,6 +12,7 @@ from domain.vocabulary import Anomaly, EventKind, OrderState
 from metrics.benchmarks import far_touch, mid, near_touch, twap, vwap, vwap_ex_own
 from metrics.efficiency import (
     cost_efficiency,
+    index_adjusted_bps,
     market_impact_bps,
     performance_score,
     risk_bps,
@@ -35,6 +36,7 @@ from operators.orders.curves import reference_row, sigma_now, usual_qty
 from operators.orders.expected import expected_progress
 from operators.orders.fold import is_closed
 from operators.orders.hours import has_just_resumed
+from operators.orders.indices import index_return
 from operators.orders.tables import Tables
 from rules.conditions import is_drift, z_impact
 
@@ -95,6 +97,7 @@ _delay = delay_ccy.kernel
 _trading = trading_ccy.kernel
 _opportunity = opportunity_ccy.kernel
 _impact = market_impact_bps.kernel
+_index_adjusted = index_adjusted_bps.kernel
 _risk = risk_bps.kernel
 _z = z_cost.kernel
 _efficiency = cost_efficiency.kernel
@@ -311,7 +314,6 @@ def _measure_slippages(m: Table, r: Table, q: float, avg: float, side: float, no
         why = no_fill
     put(m, r, SLIPPAGE, _slippage(avg, m[ARRIVAL], side), why)
     put(m, r, SLIPPAGE_CCY, _cost(avg, m[ARRIVAL], q, side) if q > 0.0 else np.nan, why)
-    put(m, r, INDEX_ADJUSTED, np.nan, no_fill if q <= 0.0 else _NO_INDEX)
 
 
 @kernel
@@ -437,6 +439,31 @@ def _measure_efficiency(
 
 
 @kernel
+def _measure_index(
+    m: Table, r: Table, tables: Tables, order: Row, ref: Row, sums: Table, now_mid: float
+) -> None:
+    """The market's move without the index's part of it, and slippage likewise.
+
+    The index counts from arrival: for the market to now, for slippage to the quantity-weighted
+    time of execution. An order that came before the open arrives at its price, and has none.
+    """
+    side = np.float64(order.side)
+    beta = np.nan if order.arrival_flags & _PRE_OPEN else ref.beta
+    since = order.arrival_ts
+    why = r[ARRIVAL] if r[ARRIVAL] else _NO_QUOTE
+    moved = index_return(tables.indices, ref.index, since, order.now_ts)
+    put(m, r, IMPACT, _impact(now_mid, m[ARRIVAL], side, beta, moved), why)
+    if m[IMPACT] == m[IMPACT] and beta * moved != beta * moved:
+        r[IMPACT] = _NO_INDEX
+    adjusted = np.nan
+    if m[SLIPPAGE] == m[SLIPPAGE]:
+        executed_ts = np.int64(sums[S.QTY_S, 0] / sums[S.QTY, 0] * 1e9)
+        executed = index_return(tables.indices, ref.index, since, executed_ts)
+        adjusted = _index_adjusted(m[SLIPPAGE], side, beta, executed)
+    put(m, r, INDEX_ADJUSTED, adjusted, r[SLIPPAGE] if r[SLIPPAGE] else _NO_INDEX)
+
+
+@kernel
 def _drifts(m: Table, ref: Row) -> bool:
     """Whether the market runs away from an order that is too small to be the cause."""
     half = 0.5 * ref.spread_bps
@@ -521,10 +548,7 @@ def measure(tables: Tables, references: Table, slot: int, row: Row) -> None:
     put(m, r, ACK_MS, order.ack_ms_sum / order.acks if order.acks > 0 else np.nan, _NO_ROUTE)
 
     now_mid = np.nan if order.several_symbols else valid_mid(order.now_bid, order.now_ask)
-    put(m, r, IMPACT, _impact(now_mid, arrival, side, np.nan, np.nan),
-        no_arrival if no_arrival else _NO_QUOTE)  # fmt: skip
-    if m[IMPACT] == m[IMPACT]:
-        r[IMPACT] = _NO_INDEX
+    _measure_index(m, r, tables, order, ref, sums, now_mid)
     _measure_efficiency(m, r, order, ref, end_open_s, arrival, no_arrival)
     _write_header(row, ref, tables, slot, state, q, avg, first_ts, last_ts, closed_ts, vol,
                   sums[S.FEE, 0], routed, sums[S.FILLS, 0])  # fmt: skip

@@ -34,6 +34,7 @@ OWN_QTY = SUMS.index("own_qty")
 OWN_NOTIONAL = SUMS.index("own_notional")
 ROUTED_QTY = SUMS.index("routed_qty")
 FILLS = SUMS.index("fills")
+QTY_S = SUMS.index("qty_s")
 
 _capture = spread_capture.kernel
 _side = price_side.kernel
@@ -70,6 +71,7 @@ def fill_terms(out: Table, order: Row, fill: Row) -> None:
     out[NOTIONAL] = qty * px
     out[FEE] = fill.fee if fill.fee == fill.fee else 0.0
     out[FILLS] = 1.0
+    out[QTY_S] = qty * (fill.ts * 1e-9)
     mid = valid_mid(fill.bid, fill.ask)
     if mid == mid:
         out[QUOTED_QTY] = qty

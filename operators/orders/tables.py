@@ -19,7 +19,7 @@ from operators.orders.layout import (
     blank_orders,
 )
 from operators.orders.sums import N_SUMS
-from operators.pieces import HALT
+from operators.pieces import HALT, INDEX_MID
 
 _FILLED = int(EventKind.ORDER_FILLED)
 _MARK = int(EventKind.MARK)
@@ -29,7 +29,7 @@ ORDERS, KEPTS, MIDS, REFS, VENUES, AGGS, MOST_VENUES = range(7)
 COUNTERS = 7
 
 
-VERSION = 4
+VERSION = 5
 _ARENAS = (
     ("orders", ORDERS), ("sums", ORDERS), ("agg_sums", AGGS), ("kept", KEPTS), ("nexts", KEPTS),
     ("mids", MIDS), ("refs", REFS), ("venues", VENUES), ("venue_qty", VENUES),
@@ -63,6 +63,8 @@ class Tables(NamedTuple):
     hours: Table
     """Trading hours, and below which rows are a calendar's: made anew after a restart."""
     calendars: Table
+    indices: Table
+    """Mids of indices, by symbol and time."""
 
 
 def new_tables() -> Tables:
@@ -83,6 +85,7 @@ def new_tables() -> Tables:
         np.empty(0, HALT),
         np.empty(0, HOURS),
         np.empty(0, CALENDAR),
+        np.empty(0, INDEX_MID),
     )
 
 
@@ -274,6 +277,7 @@ def arrays_of(tables: Tables) -> dict[str, np.ndarray]:
             arrays.update((f"{name}-{h}", column[:n]) for h, column in enumerate(array))
         else:
             arrays[name] = array[:n]
+    arrays["indices"] = tables.indices
     return arrays
 
 
@@ -291,7 +295,9 @@ def unpack(packed: tuple[Any, ...], arrays: Mapping[str, Any]) -> Tables:
         )
     used = np.frombuffer(packed[1], np.int64).copy()
     halts = np.frombuffer(packed[3], HALT).copy()
-    tables = reserve_rows(new_tables()._replace(used=used, halts=halts), used // 4)
+    indices = np.frombuffer(arrays["indices"], INDEX_MID).copy()
+    tables = new_tables()._replace(used=used, halts=halts, indices=indices)
+    tables = reserve_rows(tables, used // 4)
     for name, array in arrays_of(tables).items():
         array[:] = np.frombuffer(arrays[name], array.dtype).reshape(array.shape)
     from operators.orders.fold import index_tables

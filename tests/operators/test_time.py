@@ -10,6 +10,8 @@ from domain.rows import HORIZON_NAMES
 from domain.vocabulary import Anomaly, EventKind, Topic
 from operators.market.logic import MarketSettings
 from operators.orders.group import OrderSettings
+from operators.orders.logic import OrderLogic
+from operators.split import route_to_orders
 
 
 def busy_desk(tape, seed=3, symbols=3, orders=12, seconds=90.0):
@@ -261,9 +263,25 @@ def test_what_was_shown_and_waits_keeps_its_names_when_others_leave(tape, lab):
 
     logic.watermarks = dict.fromkeys(range(16), (lab.T0, lab.T0, lab.T0))
     logic.next_eviction = lab.T0 - 1
-    logic._advance()
+    logic._advance(logic.waiting.rows)
 
     assert {"A", "e1"} <= set(logic.group.names.values())
+
+
+def test_what_is_shown_next_keeps_its_names_when_others_leave(tape, lab):
+    tape.accept(1, 100)
+    desk = live(lab)
+    desk.push(lab.effective(tape.batch(1, tape.orders, ingest=lab.T0 + 2 * SECOND)))
+    (market,) = [m for m in desk.market.values() if m.notify_at() is not None]
+    [piece] = market.on_notify()[0]
+    (arriving,) = [p for _, p in route_to_orders([("", piece)], 16) if len(p.provisional)]
+    arriving.watermarks = dict.fromkeys(range(16), (lab.T0, lab.T0, lab.T0))
+    logic = OrderLogic(OrderSettings(), None)
+    logic.next_eviction = lab.T0 - 1
+
+    rows = [r for r in logic.on_batch([arriving])[0] if len(r.status)]
+
+    assert rows[0].names[int(rows[0].status["order"][0])] == "A"
 
 
 def test_provisional_rows_leave_no_trace_in_the_state(tape, lab):
