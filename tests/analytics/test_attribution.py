@@ -59,6 +59,16 @@ def test_the_residual_is_what_spread_and_modelled_impact_leave():
     assert total == pytest.approx(expected, abs=1e-9)
 
 
+def test_what_the_index_explains_is_the_market_s_part():
+    found = parts({**G1, "slippage_index_adjusted_bps": 19.3658397491}, modelled_impact_bps=5.0)
+
+    assert found["market"].bps == pytest.approx(found["market"].ccy / 500_000 * 1e4)
+    assert found["market"].ccy == pytest.approx(12e-4 * 7_000 * 50.10)
+    assert found["timing_residual"].ccy == pytest.approx(749.3 - 175.35 - 420.84)
+    total, expected = summed({**G1, "slippage_index_adjusted_bps": 19.0}, "ccy")
+    assert total == pytest.approx(expected, abs=1e-9)
+
+
 def test_where_executions_met_no_quote_the_half_spread_is_null_and_the_residual_takes_it():
     partly = {**G1, "drift_bps": 15.0}
 
