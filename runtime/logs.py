@@ -54,7 +54,7 @@ def set_up_logs(
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for noisy in ("numba", "asyncio"):
+    for noisy in ("numba", "asyncio", "httpx", "httpcore"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     # It warns at every attempt to connect; whoever uses the pool says once that it waits.
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)

@@ -16,6 +16,8 @@ ROOM = 4_000
 """Messages of a partition waiting for the worker, past which it is not asked for more."""
 _BLOCK_MS = 20
 _MOST_BACK_OFF_S = 1.0
+_LEAVE_S = 2.0
+"""How long the end waits for the connection to be closed."""
 
 
 class Buffer:
@@ -118,9 +120,13 @@ class Fetcher:
         return buffer
 
     def forget(self, buffer: Buffer) -> None:
-        """Read this partition no more."""
+        """Read this partition no more. After the last one the connection is closed."""
         with self._lock:
             self._buffers.discard(buffer)
+            ending = None if len(self._buffers) else self._thread
+        # A client that is still at work when the process ends would abort it.
+        if ending is not None and ending is not threading.current_thread():
+            ending.join(_LEAVE_S)
 
     def _registered(self) -> list[Buffer]:
         with self._lock:

@@ -6,6 +6,7 @@ replaced as soon as a call has failed.
 
 import os
 import threading
+import weakref
 from contextlib import suppress
 from typing import Any
 
@@ -25,6 +26,8 @@ class Link:
         self.timeout_s = timeout_s
         self._lock = threading.Lock()
         self._client: Any = None
+        # A client that outlives the interpreter would abort the process.
+        self._at_exit: weakref.finalize[Any, Any] | None = None
 
     def client(self) -> Any:
         """The client, connected when first used. Raises BusError for what cannot be right."""
@@ -39,6 +42,7 @@ class Link:
                         logger=pulsar.FileLogger(pulsar.LoggerLevel.Error, _IDLE_LOG),
                         **self.access.client_options(),
                     )
+                    self._at_exit = weakref.finalize(self, _shut_down, self._client)
             return self._client
 
     def is_current(self, client: Any) -> bool:
@@ -50,6 +54,8 @@ class Link:
         """End the client with all that was made with it; the next use makes a new one."""
         with self._lock:
             client, self._client = self._client, None
+            if self._at_exit is not None:
+                self._at_exit.detach()
         if client is not None:
             _part_from(client)
 
@@ -63,7 +69,12 @@ def _part_from(client: Any) -> None:
     leave = threading.Thread(target=_close, args=(client,), name="pulsar-close", daemon=True)
     leave.start()
     leave.join(_LEAVE_S)
-    client.shutdown()
+    _shut_down(client)
+
+
+def _shut_down(client: Any) -> None:
+    with suppress(pulsar_module().PulsarException):
+        client.shutdown()
 
 
 def _close(client: Any) -> None:
