@@ -16,8 +16,8 @@ ROOM = 4_000
 """Messages of a partition waiting for the worker, past which it is not asked for more."""
 _BLOCK_MS = 20
 _MOST_BACK_OFF_S = 1.0
-_LEAVE_S = 2.0
-"""How long the end waits for the connection to be closed."""
+_LEAVE_S = 6.0
+"""How long the end waits for the connection to be closed; of a server that is away, 5 s."""
 
 
 class Buffer:
