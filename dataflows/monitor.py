@@ -110,7 +110,7 @@ def watch_settings(settings: Settings) -> WatchSettings:
         groups=settings.groups,
         market_partitions=settings.partitions[Topic.MARKET_DATA],
         configured=tuple(Configured(*entry) for entry in entries),
-        config_version=version_of(entries),
+        config_version=version_of(entries, settings.alert_flags),
         keeps_evaluations=True,
     )
 

@@ -69,6 +69,14 @@ class RecoveryError(ExecmonError):
     exit_code = 5
 
 
+def other_version(what: str, found: object, reads: object) -> RecoveryError:
+    """For state on disk that this program cannot read, with the way out."""
+    return RecoveryError(
+        f"{what} has version {found}, this program reads {reads}: start anew with an empty "
+        "recovery_dir"
+    )
+
+
 class PeerLost(ExecmonError):
     """Another process of the cluster is gone or silent; the cause is there, not here."""
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, NamedTuple, cast
 import msgspec
 from pydantic import BeforeValidator, PlainSerializer
 
+from domain.flags import SHOWN, Flags
 from domain.thresholds import threshold_table, wrong_threshold
 from domain.vocabulary import AssetClass
 
@@ -76,9 +77,10 @@ def _threshold(key: str, value: Any) -> float:
     return number
 
 
-def version_of(entries: tuple[ThresholdsFor, ...]) -> str:
-    """Names the thresholds that are configured: the same for the same ones."""
-    raw = msgspec.json.encode([entry._asdict() for entry in entries], order="sorted")
+def version_of(entries: tuple[ThresholdsFor, ...], flags: Flags = SHOWN) -> str:
+    """Names the configuration that alerts go by: the same for the same thresholds and flags."""
+    told = [entry._asdict() for entry in entries], {} if flags == SHOWN else dict(flags)
+    raw = msgspec.json.encode(told, order="sorted")
     return blake2b(raw, digest_size=6).hexdigest()
 
 

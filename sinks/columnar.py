@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
-from domain.errors import RecoveryError
+from domain.errors import other_version
 from domain.records import (
     EVENT_FIELDS,
     FILL_FIELDS,
@@ -124,10 +124,7 @@ class ColumnarSink(FixedPartitionedSink[Rows, State]):
         """A file, begun anew or continued behind the snapshot."""
         del step_id
         if resume_state is not None and resume_state[0] != STATE_VERSION:
-            raise RecoveryError(
-                f"the snapshot of {self.path} has version {resume_state[0]}, this program "
-                f"reads {STATE_VERSION}: start anew with an empty recovery_dir"
-            )
+            raise other_version(f"the snapshot of {self.path}", resume_state[0], STATE_VERSION)
         path = self.path
         if self.parts > 1:
             path = path.with_name(f"{path.stem}-{for_part}{path.suffix}")

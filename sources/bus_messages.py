@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from bus.base import START, Bus, Place, Stored
-from domain.errors import RecoveryError
+from domain.errors import other_version
 from domain.vocabulary import Topic
 from sources.bus_fetch import Buffer, Fetcher
 
@@ -67,10 +67,7 @@ class MessageSource(FixedPartitionedSource[Messages, State]):
         del step_id
         version, position = resume_state or (STATE_VERSION, START)
         if version != STATE_VERSION:
-            raise RecoveryError(
-                f"the snapshot of {for_part} has version {version}, this program reads "
-                f"{STATE_VERSION}: start anew with an empty recovery_dir"
-            )
+            raise other_version(f"the snapshot of {for_part}", version, STATE_VERSION)
         place = self._by_name[for_part]
         buffer = self._fetcher.register(place, position)
         return MessagePartition(place, position, buffer, self._fetcher, self.stop_at_end)

@@ -8,7 +8,7 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from bus.base import START, Bus, Stored
 from domain.batch import Batch, Input
-from domain.errors import RecoveryError, Refused
+from domain.errors import Refused, other_version
 from domain.instants import NO_TIME, SECOND
 from domain.keys import GROUPS
 from domain.reasons import DeadLetterReason
@@ -73,10 +73,7 @@ class BusSource(FixedPartitionedSource[Batch, State]):
         del step_id
         state = resume_state or (STATE_VERSION, START, 0, NO_TIME)
         if state[0] != STATE_VERSION:
-            raise RecoveryError(
-                f"the snapshot of {for_part} has version {state[0]}, this program reads "
-                f"{STATE_VERSION}: start anew with an empty recovery_dir"
-            )
+            raise other_version(f"the snapshot of {for_part}", state[0], STATE_VERSION)
         return BusPartition(self, self._by_name[for_part], state, self._fetcher)
 
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from domain.batch import Batch, Input
-from domain.errors import ConfigurationError, RecoveryError
+from domain.errors import ConfigurationError, other_version
 from domain.vocabulary import INPUT_TOPICS, Topic
 from sources.names import LateNames
 from sources.reader import Cursor, Reader, settle
@@ -104,10 +104,7 @@ class FileSource(FixedPartitionedSource[Batch, State]):
     ) -> StatefulSourcePartition[Batch, State]:
         """Start or resume a partition. Raises RecoveryError for another version's state."""
         if resume_state is not None and resume_state[0] != STATE_VERSION:
-            raise RecoveryError(
-                f"the snapshot of {for_part} has version {resume_state[0]}, this program "
-                f"reads version {STATE_VERSION}; start anew without the snapshot"
-            )
+            raise other_version(f"the snapshot of {for_part}", resume_state[0], STATE_VERSION)
         cursor = Cursor() if resume_state is None else Cursor(*resume_state[1:])
         reader, part = self._parts[for_part]
         return _Partition(for_part, reader, part, cursor, self._turns, self._tally)

@@ -9,7 +9,7 @@ from bytewax.operators import KeyedStream, StatefulBatchLogic
 from bytewax.operators import stateful_batch as _stateful_batch
 
 from domain.alerts import AlertAction, AlertChange, Crossing, Silence
-from domain.errors import RecoveryError
+from domain.errors import other_version
 from domain.events import REPUBLISH, Envelope
 from domain.instants import END_OF_TIME, NO_TIME
 from operators.alerts.inbox import Inbox
@@ -53,9 +53,7 @@ class DeskLogic(StatefulBatchLogic[Parcel, AlertChange, Any]):
         if resume is not None:
             version, watermarks, waiting, book, self._end = resume
             if version != VERSION:
-                raise RecoveryError(
-                    f"alerts were saved in version {version}, this one reads {VERSION}"
-                )
+                raise other_version("the alerts' snapshot", version, VERSION)
             rows = [(w.source, w.crossing or w.control) for w in _WAITING.decode(waiting)]
             self._inbox.load(watermarks, [(source, row) for source, row in rows if row])
             self._book = AlertBook(book)

@@ -14,7 +14,7 @@ from bytewax.operators import KeyedStream, StatefulBatchLogic
 from bytewax.operators import stateful_batch as _stateful_batch
 
 from domain.alerts import Crossing
-from domain.errors import RecoveryError
+from domain.errors import other_version
 from domain.flags import Flag, Flags
 from domain.instants import END_OF_TIME, NO_TIME
 from domain.published import Severity
@@ -86,10 +86,7 @@ class WatchLogic(StatefulBatchLogic[Rows, Parcel, Any]):
     def _resume(self, resume: tuple[Any, ...]) -> None:
         version = resume[0]
         if version != VERSION:
-            raise RecoveryError(
-                f"the rules' state is of version {version}, this program reads {VERSION}: "
-                "start from the beginning of the topics with an empty recovery folder"
-            )
+            raise other_version("the rules' snapshot", version, VERSION)
         (
             _, kept, asked, routed, silent, self._venues, self._watermark, self._end, flagged
         ) = resume  # fmt: skip

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from domain.errors import RecoveryError
+from domain.errors import other_version
 from domain.vocabulary import EventKind
 from operators.kernel import Table, kernel
 from operators.lookup import find, new_table, put, rehash, remove
@@ -289,10 +289,7 @@ def pack(tables: Tables, kept: Any) -> tuple[Any, ...]:
 def unpack(packed: tuple[Any, ...], arrays: Mapping[str, Any]) -> Tables:
     """Tables from what `pack` gave and the arrays' buffers. Raises RecoveryError."""
     if packed[0] != VERSION:
-        raise RecoveryError(
-            f"the order stage's snapshot has version {packed[0]}, this program reads {VERSION}: "
-            "start anew with an empty recovery_dir"
-        )
+        raise other_version("the order stage's snapshot", packed[0], VERSION)
     used = np.frombuffer(packed[1], np.int64).copy()
     halts = np.frombuffer(packed[3], HALT).copy()
     indices = np.frombuffer(arrays["indices"], INDEX_MID).copy()

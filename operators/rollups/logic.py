@@ -12,6 +12,7 @@ from bytewax.operators import KeyedStream, StatefulBatchLogic
 from bytewax.operators import stateful_batch as _stateful_batch
 
 from domain.alerts import Crossing
+from domain.errors import other_version
 from domain.flags import Flag, Flags
 from domain.instants import END_OF_TIME, NO_TIME, SECOND
 from domain.published import Severity
@@ -55,6 +56,8 @@ class RollupLogic(StatefulBatchLogic[ScopePiece, Raised, Any]):
             self.book = ReferenceBook(settings.references)
             self.rollups = Rollups(self.book, settings.groups, flags=settings.flags)
             return
+        if resume[0] != VERSION:
+            raise other_version("the roll-ups' snapshot", resume[0], VERSION)
         _, group, watermarks, rows, names, inbox.end, kept, book, self._told = resume
         inbox.watermarks, inbox.names = dict(watermarks), dict(names)
         inbox.rows = np.frombuffer(rows, LIGHT).copy()

@@ -139,7 +139,7 @@ def test_nothing_is_lost_when_the_flow_ends():
 def test_a_snapshot_of_another_version_is_refused_in_words():
     snapshot = DeskLogic(ONE, None).snapshot()
 
-    words = f"saved in version {VERSION + 1}, this one reads {VERSION}"
+    words = f"has version {VERSION + 1}, this program reads {VERSION}: start anew"
     with pytest.raises(RecoveryError, match=words):
         DeskLogic(ONE, (VERSION + 1, *snapshot[1:]))
 

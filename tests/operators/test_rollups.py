@@ -9,6 +9,7 @@ import pytest
 
 from domain.batch import Batch
 from domain.columns import EVENT
+from domain.errors import RecoveryError
 from domain.flags import Flag
 from domain.instants import END_OF_TIME, NO_TIME, SECOND
 from domain.keys import GROUP_KEYS, group_of, key_of
@@ -706,3 +707,10 @@ def test_amounts_are_added_by_currency_and_only_where_known():
     assert affected(several) == "4 orders, 2.0M EUR and 3.4M USD notional affected"
     assert affected([order("", 100.0)]) == "1 order, 100 notional affected"
     assert affected([order("USD", None)]) == "1 order affected"
+
+
+def test_a_snapshot_of_another_version_is_refused_in_words():
+    snapshot = RollupLogic(RollupSettings(), None).snapshot()
+
+    with pytest.raises(RecoveryError, match=f"version 99, this program reads {snapshot[0]}: start"):
+        RollupLogic(RollupSettings(), (99, *snapshot[1:]))

@@ -1,6 +1,8 @@
 import pytest
 
 from domain.errors import ConfigurationError
+from domain.flags import SHOWN, Flag
+from domain.published import Severity
 from runtime.settings import load_settings
 from runtime.threshold_types import version_of
 
@@ -57,3 +59,5 @@ def test_the_version_changes_with_what_is_configured_alone():
     assert version_of(one) == version_of(configured("desk=A HIGH_COST=3.0"))
     assert version_of(one) != version_of(configured("desk=A HIGH_COST=3.5"))
     assert version_of(()) != version_of(one)
+    assert version_of((), {**SHOWN, Flag.OVERFILL: Severity.HIGH}) != version_of(())
+    assert version_of((), dict(SHOWN)) == version_of(())
