@@ -140,6 +140,17 @@ def test_a_parent_with_twenty_children_is_one_alert(tape, judged, said):
     assert said(judged(tape)) == [("P", "LOW"), ("P", "MEDIUM")]
 
 
+def test_a_child_with_a_schedule_says_who_stands_above_it(tape, judged):
+    quotes(tape, 200)
+    tape.accept(0.5, 10_000, order_id="P", schedule=TWAP)
+    tape.accept(1, 500, order_id="P.1", parent_order_id="P", root_order_id="P", schedule=TWAP)
+    tape.accept(2, 100, order_id="P.1.1", parent_order_id="P.1", root_order_id="P", schedule=TWAP)
+
+    found = {c.scope: c.ancestors for c in judged(tape) if c.type is SLOW}
+
+    assert found == {"P": [], "P.1": ["P"], "P.1.1": ["P", "P.1"]}
+
+
 def test_a_child_with_a_schedule_of_its_own_is_judged_by_it(tape, judged, said):
     quotes(tape, 300)
     tape.accept(0.5, 10_000, order_id="P")
