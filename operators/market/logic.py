@@ -104,7 +104,7 @@ class MarketLogic(StatefulBatchLogic[Arrivals, Stamped, Any]):
         if resume is not None:
             (self.group, watermarks, ends, packed, self.sessions.calendar_of, early,
              self.names, marked, bars, feed, classes) = resume  # fmt: skip
-            self.feed = Feed(watched=settings.watches_feed, table=feed)
+            self.feed = Feed(watched=settings.watches_feed, kept=feed)
             self._classes = {key: AssetClass(number) for key, number in classes.items()}
             self.progress = Progress(settings.inputs, self.group, watermarks, ends)
             self.live = LiveOrders(settings.mark_interval_ns, marked)
@@ -125,7 +125,7 @@ class MarketLogic(StatefulBatchLogic[Arrivals, Stamped, Any]):
             self.group, dict(self.progress.watermarks), dict(self.progress.ends),
             self.state.pack(self._store, f"market-{self.group}"),
             dict(self.sessions.calendar_of), early, list(self.names), dict(self.live.marked),
-            self.bars.snapshot(), self.feed.table.tobytes(),
+            self.bars.snapshot(), self.feed.dump(),
             {key: int(kind) for key, kind in self._classes.items()},
         )  # fmt: skip
 
