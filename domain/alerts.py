@@ -129,6 +129,8 @@ class Crossing(msgspec.Struct, kw_only=True, omit_defaults=True):
     desk: str = NO_DESK
     order_ids: list[str] = []
     """Orders of the desk that a venue, algorithm or feed concerns; for an order, itself."""
+    ancestors: list[str] = []
+    """Ids of the orders above a child: its root, then its parent where that is another."""
     symbol: str = ""
     main_venue: str = ""
     """Where more than half of an order's quantity is routed."""
@@ -182,6 +184,7 @@ class Alert(msgspec.Struct, kw_only=True, omit_defaults=True):
     pages: bool = True
     severity_history: list[SeverityChange] = []
     order_ids: list[str] = []
+    ancestors: list[str] = []
     symbol: str = ""
     main_venue: str = ""
     limit_bound: bool = False
@@ -244,7 +247,10 @@ class AlertChange(msgspec.Struct, kw_only=True, omit_defaults=True):
     alert: Alert
     transition: Transition
     publish: bool
-    """Goes to the bus: MEDIUM or above, or over after it was there."""
+    """Goes to the bus: MEDIUM or above, or over after it was there.
+
+    One that its family's alert has covered from its beginning goes there once that is over.
+    """
     notify: bool
     """Somebody should be told of it, if their routing says so."""
     not_before: int | None = None

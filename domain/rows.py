@@ -275,6 +275,10 @@ class MarketFlag:
     """The row is for a screen: rules and history do not know it."""
     RESUMED = 128
     """A halt ended less than a minute ago."""
+    SILENT = 256
+    """The feed of the symbol has said nothing for much longer than is usual of it, in session."""
+    UNSTEADY = 512
+    """It was SILENT, and has not spoken steadily for long enough since."""
 
 
 class FillStatus:

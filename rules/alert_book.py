@@ -129,22 +129,17 @@ class AlertBook:
 
     def _follow(self, life: Life, crossing: Crossing, rule: Severity) -> None:
         at = crossing.t
-        before = life.alert
-        life.alert = msgspec.structs.replace(before, **newest(crossing))
-        self._open.touch()
-        is_explained = self._open.cause(life.alert) is not None
+        self._open.renew(life, msgspec.structs.replace(life.alert, **newest(crossing)))
+        after = msgspec.structs.replace(life.alert, severity=_shown(life, rule))
         # An alert is told of once: after its severity rose, or not at all.
-        if is_explained:
+        if self._open.cause(after, at) is not None:
             self._open.explain(life, at)
         self._set_severity(life, at, rule)
-        if not is_explained:
-            self._open.explain(life, at)
+        self._open.explain(life, at)
 
     def _set_severity(self, life: Life, at: int, rule: Severity) -> None:
         before = life.alert
-        severity = shown_severity(
-            before.type, rule, limit_bound=before.limit_bound, floor=life.floor
-        )
+        severity = _shown(life, rule)
         if rule is before.rule_severity and severity is before.severity:
             return
         self._open.put(
@@ -160,9 +155,12 @@ class AlertBook:
         at, ended = crossing.t, crossing.ended
         key = dedupe_key(crossing.desk, crossing.scope, crossing.type)
         numbers = self._open.memory.known(key)
+        was_closed = self._open.memory.closed(key, at) is not None
         if numbers is not None:
             numbers.rest(crossing.type, at, ended=ended)
             self._open.touch()
+        if was_closed and not ended:
+            self._open.explain_covered((crossing.desk, crossing.scope, crossing.type), at)
         if life is not None:
             change, why = (
                 (Change.EXPIRED, "the order ended") if ended else (Change.RESOLVED, "it cleared")
@@ -209,6 +207,11 @@ class AlertBook:
             life, at, Change.ESCALATED, why=why, page=True,
             state=AlertState.ESCALATED, severity=life.floor,
         )  # fmt: skip
+
+
+def _shown(life: Life, rule: Severity) -> Severity:
+    alert = life.alert
+    return shown_severity(alert.type, rule, limit_bound=alert.limit_bound, floor=life.floor)
 
 
 def _request(action: AlertAction) -> str:

@@ -68,6 +68,13 @@ class Memory(msgspec.Struct, array_like=True):
         """Numbers of a key that has some."""
         return self.numbers.get(key_of(dedupe_key))
 
+    def closed(self, dedupe_key: str, at: int) -> tuple[int, Severity] | None:
+        """(ordinal, severity) of an alert that a person closed while its condition goes on."""
+        numbers = self.known(dedupe_key)
+        if numbers is None or numbers.judged is None or numbers.forget_at <= at:
+            return None
+        return numbers.ordinal, numbers.judged
+
     def keep(self, alert: Alert, at: int) -> None:
         """Keep the body of an alert that is over."""
         self.past[alert.alert_id] = Past(at + REMEMBER_BODY_NS, _encode(alert))

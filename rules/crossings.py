@@ -58,6 +58,7 @@ def order_crossings(
         pages=not ended,
         desk=names.get(int(row["desk"]), NO_DESK),
         order_ids=[order_id],
+        ancestors=_ancestors(row, names),
         symbol=names.get(int(row["symbol"]), ""),
         main_venue=main_venue,
         limit_bound=away > 0,
@@ -72,9 +73,14 @@ def order_crossings(
         return [told]
     over = Crossing(
         t=told.t, scope=told.scope, type=type_, seq=told.seq, ended=True, pages=False,
-        desk=told.desk, order_ids=told.order_ids, symbol=told.symbol,
+        desk=told.desk, order_ids=told.order_ids, ancestors=told.ancestors, symbol=told.symbol,
     )  # fmt: skip
     return [told, over]
+
+
+def _ancestors(row: np.void, names: Mapping[int, str]) -> list[str]:
+    above = dict.fromkeys((int(row["root"]), int(row["parent"])))
+    return [names[key] for key in above if key and key != int(row["order"]) and key in names]
 
 
 def _evidence(verdict: np.void, row: np.void, version: str) -> AlertEvidence:

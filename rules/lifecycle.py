@@ -84,6 +84,8 @@ class Life(msgspec.Struct, omit_defaults=True):
     """Escalation raised it to this; it shows no less."""
     published: bool = False
     """Whether the bus knows of it."""
+    spoken_for: bool = False
+    """An alert of its family covers it: the bus is not told of it as well."""
     told_at: int | None = None
     """Its newest page."""
     unanswered_since: int | None = None
@@ -104,8 +106,8 @@ class Life(msgspec.Struct, omit_defaults=True):
         return alert.state in _UNANSWERED and _is_audible(alert) and self.told_at is not None
 
 
-_CONTENT = ("order_ids", "symbol", "progress", "expected_progress", "metrics", "evidence",
-            "recommendation")  # fmt: skip
+_CONTENT = ("order_ids", "ancestors", "symbol", "progress", "expected_progress", "metrics",
+            "evidence", "recommendation")  # fmt: skip
 _NOTHING = Crossing(t=0, scope="", type="")
 
 
@@ -178,6 +180,8 @@ def step(
         _note_severity(life, alert, at)
     over = alert.state.is_over
     publish = _is_shown(alert) or _is_shown(before) or (over and life.published)
+    if life.spoken_for and not life.published:
+        publish = False
     if publish:
         alert.published_seq += 1
         life.published = True

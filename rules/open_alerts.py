@@ -1,23 +1,28 @@
 """The alerts that are not over: each transition, what it means for others, what falls due."""
 
+from collections.abc import Iterable
 from heapq import heappop, heappush
 from typing import Any
 
 import msgspec
 
-from domain.alerts import SYSTEM, Alert, AlertChange, AlertState, Change
+from domain.alerts import SYSTEM, Alert, AlertChange, AlertState, Change, dedupe_key, rank
 from domain.instants import END_OF_TIME, SECOND
-from domain.thresholds import AlertType
 from rules.alert_numbers import Memory
+from rules.covered import Covered
 from rules.inhibition import (
     HALT,
-    VENUE_PREFIX,
+    NONE,
     Cause,
     Key,
-    coverer_of,
-    covers,
+    closed_by_hand,
+    coverers_of,
     explained_by,
+    family_of,
+    is_of_family,
     key_of_alert,
+    reach,
+    reach_of,
 )
 from rules.lifecycle import Life, step
 from rules.silences import Quiet, Silences
@@ -46,6 +51,7 @@ class OpenAlerts:
     def __init__(self, saved: bytes | None = None) -> None:
         self._lives: dict[Key, Life] = {}
         self._key_of_id: dict[str, Key] = {}
+        self._covered = Covered()
         self.memory = Memory()
         self.silences = Silences()
         self._timers: list[tuple[int, Timer, Key]] = []
@@ -109,33 +115,44 @@ class OpenAlerts:
         key = self._key_of_id.get(alert_id)
         return self.memory.body(alert_id, at) if key is None else self._lives[key].alert
 
+    def renew(self, life: Life, alert: Alert) -> None:
+        """Take over an open alert's newest numbers, which are no transition."""
+        life.alert = alert
+        self._covered.note(key_of_alert(alert), coverers_of(alert))
+        self.touch()
+
     def _add(self, key: Key, life: Life) -> None:
         self._lives[key] = life
+        self._covered.note(key, coverers_of(life.alert))
         self._key_of_id[life.alert.alert_id] = key
 
     def begin(self, life: Life, why: str) -> None:
         """Raise an alert that has no transition yet."""
         alert = life.alert
         self._add(key_of_alert(alert), life)
-        cause = self.cause(alert)
+        cause = self.cause(alert, alert.started_at)
         members = {"suppressed_by": cause.by, "group": cause.group} if cause else {}
+        life.spoken_for = self._is_spoken_for(alert, alert.started_at)
         self.put(life, alert.started_at, Change.RAISED, why=why, page=True, **members)
 
     def put(self, life: Life, at: int, change: Change, **more: Any) -> None:
         """Write a transition, as `step` takes it; what it means for other alerts follows it."""
-        covered = covers(life.alert) and change is not Change.RAISED
+        before = NONE if change is Change.RAISED else reach(life.alert)
         self._out.append(step(life, at, change, **more))
         self.touch()
         alert = life.alert
         if alert.state.is_over:
             del self._lives[key_of_alert(alert)], self._key_of_id[alert.alert_id]
+            self._covered.note(key_of_alert(alert), ())
             self.memory.of(alert.dedupe_key, at).published_seq = alert.published_seq
             self.memory.keep(alert, at)
             self.touch(at)
         else:
             self._schedule(life)
-        if covers(alert) != covered:
-            self._explain_covered(alert, at)
+        # Children end with their order, within the same instant or soon after it.
+        ends_family = change is Change.EXPIRED and is_of_family(key_of_alert(alert))
+        if reach(alert) != before and not ends_family:
+            self.explain_covered(key_of_alert(alert), at)
 
     # Time
 
@@ -174,20 +191,37 @@ class OpenAlerts:
 
     # What explains what
 
-    def cause(self, alert: Alert) -> Cause | None:
+    def cause(self, alert: Alert, at: int) -> Cause | None:
         """What explains an alert now: a halt before another alert, and that before a silence."""
         if alert.halted:
             return HALT
-        key = coverer_of(alert)
-        coverer = None if key is None else self._lives.get(key)
-        if coverer is not None and covers(coverer.alert):
-            return explained_by(coverer.alert)
-        return self.silences.cause(alert)
+        found = self._first(coverers_of(alert), alert, at)
+        return found if found is not None else self.silences.cause(alert)
+
+    def _is_spoken_for(self, alert: Alert, at: int) -> bool:
+        return self._first(family_of(alert), alert, at) is not None
+
+    def _first(self, keys: Iterable[Key], alert: Alert, at: int) -> Cause | None:
+        """The first of some causes that reaches as far as an alert."""
+        causes = (self._coverer(key, rank(alert.severity), at) for key in keys)
+        return next((cause for cause in causes if cause is not None), None)
+
+    def _coverer(self, key: Key, least: int, at: int) -> Cause | None:
+        """The cause that the alert of a key is, if it reaches as far as a rank."""
+        life = self._lives.get(key)
+        if life is not None:
+            return explained_by(life.alert) if reach(life.alert) >= least else None
+        closed = self.memory.closed(dedupe_key(*key), at) if is_of_family(key) else None
+        if closed is None or reach_of(key[2], closed[1]) < least:
+            return None
+        return closed_by_hand(key, closed[0])
 
     def explain(self, life: Life, at: int, by: str = SYSTEM) -> None:
         """Bring what is said of an alert's cause up to date."""
         alert = life.alert
-        cause = self.cause(alert)
+        cause = self.cause(alert, at)
+        life.spoken_for = self._is_spoken_for(alert, at)
+        self.touch()
         if cause is None:
             if alert.suppressed_by is not None:
                 self.put(
@@ -205,18 +239,7 @@ class OpenAlerts:
         for key in self.keys():
             self.explain(self._lives[key], at, by)
 
-    def _explain_covered(self, coverer: Alert, at: int) -> None:
-        desk, scope, type_ = key_of_alert(coverer)
-        if type_ == AlertType.MARKET_IMPACT:
-            keys = [(desk, scope, AlertType.HIGH_COST)]
-        else:
-            keys = sorted(
-                key
-                for key, life in self._lives.items()
-                if key[0] == desk
-                and key[2] == AlertType.SLOW_EXECUTION
-                and VENUE_PREFIX + life.alert.main_venue == scope
-            )
-        for key in keys:
-            if key in self._lives:
-                self.explain(self._lives[key], at)
+    def explain_covered(self, coverer: Key, at: int) -> None:
+        """The same for every open alert that the alert of a key may explain."""
+        for key in self._covered.by(coverer):
+            self.explain(self._lives[key], at)

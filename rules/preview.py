@@ -86,7 +86,9 @@ def judged_again(
 
 
 def _place(crossing: Crossing) -> tuple[Any, ...]:
-    return crossing.t, crossing.scope, crossing.type, crossing.seq, crossing.desk
+    # A parent's before its children's, as the desks take them.
+    above = len(crossing.ancestors)
+    return crossing.t, above, crossing.scope, crossing.type, crossing.seq, crossing.desk
 
 
 @dataclass(slots=True)

@@ -24,6 +24,7 @@ _CONDITIONS = [
     *((scope, type_) for scope in ("A1", "A2", "A3") for type_ in (SLOW, COST, IMPACT)),
     ("venue:XNAS", VENUE), ("venue:ARCX", VENUE), ("algo:VWAP|BRK1", ALGO), ("feed:m-1", DATA),
 ]  # fmt: skip
+_ABOVE = {"A2": ["A1"], "A3": ["A1", "A2"]}
 _severities = st.sampled_from([*Severity, None])
 _gaps = st.sampled_from([0, 0, 0.005, 1, 5, 40, 130, 400, 1000])
 _conditions = st.sampled_from(_CONDITIONS)
@@ -40,6 +41,7 @@ def _crossings(draw, t, seen):
     return crossing(
         t, draw(_severities), scope, type_, desk=desk, seq=draw(st.integers(0, 2)),
         main_venue=draw(st.sampled_from(["", "XNAS", "ARCX"])), ended=draw(st.booleans()),
+        ancestors=_ABOVE.get(scope, []) if draw(st.booleans()) else [],
         limit_bound=draw(st.integers(0, 5)) == 0, pages=draw(st.integers(0, 5)) > 0,
         recommendation=draw(st.sampled_from(["", "Slow down"])),
     )  # fmt: skip

@@ -112,9 +112,9 @@ class DeskLogic(StatefulBatchLogic[Parcel, AlertChange, Any]):
 
 
 def _place(row: Row) -> tuple[Any, ...]:
-    """Control messages before crossings of the same time; these by scope, type and number."""
+    """Control messages before crossings of the same time; parents before their children."""
     if isinstance(row, Crossing):
-        return row.t, 1, row.scope, row.type, row.seq, row.desk
+        return row.t, 1, len(row.ancestors), row.scope, row.type, row.seq, row.desk
     return row[0], 0, row[1]
 
 

@@ -31,7 +31,8 @@ KEPT = np.dtype(
 
 _MARK = int(EventKind.MARK)
 _LAST_TO_CLOSE = int(EventKind.ORDER_FILLED)
-_STALE = MarketFlag.STALE
+_SILENT = MarketFlag.SILENT
+_UNSTEADY = MarketFlag.UNSTEADY
 _SHOWS_ONLY = MarketFlag.SHOWS_ONLY
 _CLOSED = tuple(sorted(int(state) for state in CLOSED_STATES))
 _ENDS = int(Part.ENDS)
@@ -68,6 +69,16 @@ def _ends_now(row: Row) -> bool:
 
 
 @kernel
+def _has_silent_feed(state: Row, row: Row) -> bool:
+    """Whether the order's feed is silent, or was and does not speak steadily yet."""
+    if row.market_flags & NO_MARKET:
+        return False
+    if row.market_flags & _SILENT:
+        return True
+    return state.stale != 0 and row.market_flags & _UNSTEADY != 0
+
+
+@kernel
 def _tell_of_feed(
     state: Row, i: int, row: Row, is_stale: int, ended: int, limits: Table, out: Table, count: int
 ) -> Any:  # fmt: skip
@@ -84,7 +95,7 @@ def _judge_mark(
     state: Row, i: int, row: Row, limits: Table, wide: Table, out: Table, count: int
 ) -> tuple[Any, ...]:  # fmt: skip
     """Returns (how many verdicts there are then, which part of a stretch it is)."""
-    is_stale = 1 if row.market_flags & _STALE and not row.market_flags & NO_MARKET else 0
+    is_stale = 1 if _has_silent_feed(state, row) else 0
     count = _tell_of_feed(state, i, row, is_stale, 0, limits, out, count)
     near = is_near(row, wide[state.limits], KEPT_AT)
     count = judge_open(state, i, row, limits, out, count, near)

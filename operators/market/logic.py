@@ -110,7 +110,7 @@ class MarketLogic(StatefulBatchLogic[Arrivals, Stamped, Any]):
             (self.group, watermarks, ends, packed, self.sessions.calendar_of, early,
              self.names, marked, bars, feed, classes, indices) = resume  # fmt: skip
             self.indices = Indices(settings.indices, indices)
-            self.feed = Feed(watched=settings.watches_feed, table=feed)
+            self.feed = Feed(watched=settings.watches_feed, kept=feed)
             self._classes = {key: AssetClass(number) for key, number in classes.items()}
             self.progress = Progress(settings.inputs, self.group, watermarks, ends)
             self.live = LiveOrders(settings.mark_interval_ns, marked)
@@ -131,7 +131,7 @@ class MarketLogic(StatefulBatchLogic[Arrivals, Stamped, Any]):
             self.group, dict(self.progress.watermarks), dict(self.progress.ends),
             self.state.pack(self._store, f"market-{self.group}"),
             dict(self.sessions.calendar_of), early, list(self.names), dict(self.live.marked),
-            self.bars.snapshot(), self.feed.table.tobytes(),
+            self.bars.snapshot(), self.feed.dump(),
             {key: int(kind) for key, kind in self._classes.items()}, dict(self.indices.told),
         )  # fmt: skip
 

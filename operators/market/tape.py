@@ -7,9 +7,10 @@ import numpy as np
 from domain.instants import NO_TIME
 from domain.rows import MarketFlag
 from domain.vocabulary import MarketKind, TradeFlag
-from operators.feed import SILENCE_NS, silent_since
+from operators.feed import silence_at, silent_since
 from operators.kernel import Row, Table, kernel
 from operators.lookup import find
+from operators.usual_gap import SILENCE_NS
 
 _QUOTE = int(MarketKind.QUOTE)
 _PRINT = int(MarketKind.TRADE | MarketKind.AUCTION)
@@ -377,6 +378,7 @@ def stamp(
     out.day_vol = np.nan
     out.calendar = symbol.calendar
     spoke = silent_since(feed, t)
+    opened = _NO_TIME
     trades = True
     if symbol.first_interval != symbol.last_interval:
         k = interval_at(intervals, symbol.first_interval, symbol.last_interval, t)
@@ -384,7 +386,8 @@ def stamp(
             out.stamp_flags |= _CLOSED | _PRE_OPEN
             trades = False
         else:
-            spoke = max(spoke, intervals[k, 0])
+            opened = intervals[k, 0]
+            spoke = max(spoke, opened)
         if k >= symbol.first_interval:
             day = session_open(intervals, symbol.first_interval, k)
             if j >= symbol.start and ticks[j].ts >= day:
@@ -397,6 +400,8 @@ def stamp(
     too_old = out.quote_ts != _NO_TIME and t - out.quote_ts > symbol.quote_limit
     if trades and (t - spoke > SILENCE_NS or too_old):
         out.stamp_flags |= _STALE
+    if trades:
+        out.stamp_flags |= silence_at(feed, t, opened)
     out.mid_m60s = mid_at_second(symbol, ticks, seconds, t - 60 * _SECOND)
     out.mid_m30s = mid_at_second(symbol, ticks, seconds, t - 30 * _SECOND)
     out.mid_m5s = mid_at_second(symbol, ticks, seconds, t - 5 * _SECOND)

@@ -56,6 +56,17 @@ def test_rows_of_one_time_go_controls_first_then_by_scope_type_and_number():
     ]  # fmt: skip
 
 
+def test_of_one_time_a_parent_s_row_goes_before_its_children_s():
+    logic = DeskLogic(ONE, None)
+    child = crossing(1, scope="A.1", ancestors=["Z"])
+
+    changes = give(logic, Parcel(0, ns(2), [child, crossing(1, scope="Z")]))
+
+    assert [(c.alert.scope, c.publish, c.notify) for c in changes] == [
+        ("Z", True, True), ("A.1", False, False),
+    ]  # fmt: skip
+
+
 def test_timers_fire_before_rows_of_their_time_and_as_the_watermark_moves():
     logic = DeskLogic(ONE, None)
     give(logic, Parcel(0, ns(1), [crossing(0, "CRITICAL")]))
@@ -168,7 +179,8 @@ def straight(day, end):
 
 def _place(t, what):
     if isinstance(what, Crossing):
-        return ns(t), 1, what.scope, what.type, what.seq, what.desk, _source_of(what)
+        above = len(what.ancestors)
+        return ns(t), 1, above, what.scope, what.type, what.seq, what.desk, _source_of(what)
     return ns(t), 0, as_json(what)
 
 

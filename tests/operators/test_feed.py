@@ -1,18 +1,19 @@
 """Silent feeds and old quotes: flags of the market that an event or a mark met."""
 
 import json
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 import numpy as np
 import pytest
 
 from domain.batch import Batch, Input
 from domain.columns import MARKET, blank
+from domain.errors import RecoveryError
 from domain.instants import NO_TIME, SECOND
 from domain.keys import key_of
 from domain.rows import MarketFlag
 from domain.vocabulary import AssetClass, EventKind, Topic
-from operators.feed import Feed, silent_since, spoken
+from operators.feed import VERSION, Feed, silence_at, silent_since, spoken
 from operators.market.logic import MarketSettings
 
 
@@ -26,10 +27,15 @@ def seconds(table):
     return [[round(ns / SECOND, 3) for ns in row] for row in table.tolist()]
 
 
-def test_a_batch_tells_its_first_and_last_time_and_the_silences_between():
+def ends(feed):
+    """First and newest word, then the ends of each silence that is kept."""
+    return seconds(feed.table[:, :2])
+
+
+def test_a_batch_tells_its_first_and_last_time_and_the_gaps_between():
     assert seconds(spoken(rows_at(1))) == [[1, 1]]
-    assert seconds(spoken(rows_at(1, 3, 6))) == [[1, 6]]
-    assert seconds(spoken(rows_at(1, 6, 11, 16.5, 30))) == [[1, 30], [11, 16.5], [16.5, 30]]
+    assert seconds(spoken(rows_at(1, 1.5, 2.5))) == [[1, 2.5]]
+    assert seconds(spoken(rows_at(1, 2, 4, 4.5, 30))) == [[1, 30], [2, 4], [4.5, 30]]
 
 
 def test_silences_are_the_same_however_the_rows_are_cut():
@@ -43,14 +49,15 @@ def test_silences_are_the_same_however_the_rows_are_cut():
         edges = np.unique([0, 60, *rng.integers(1, 60, 7)])
         for a, b in pairwise(edges):
             feed.take(spoken(rows[a:b]))
-        assert feed.table.tolist() == whole.table.tolist()
+            feed = Feed(kept=feed.dump())
+        assert feed.dump() == whole.dump()
     assert len(whole.table) > 5
 
 
 def test_a_feed_is_silent_from_when_it_spoke_last():
     feed = Feed()
-    at = 7 * SECOND
-    assert silent_since(feed.table, at) == at, "never spoke"
+    seven = 7 * SECOND
+    assert silent_since(feed.table, seven) == seven, "never spoke"
     feed.take(spoken(rows_at(1, 2, 10, 30)))
 
     for t, since in ((0.5, 0.5), (1.5, 1.5), (2, 2), (2.5, 2), (9, 2), (10, 10), (29, 10),
@@ -62,12 +69,105 @@ def test_silences_that_nobody_asks_for_any_more_are_forgotten():
     feed = Feed()
     feed.forget(0)
     feed.take(spoken(rows_at(1, 10, 30)))
-    feed.forget(10 * SECOND + 1)
+    feed.forget(29 * SECOND)
+    assert ends(feed) == [[1, 30], [1, 10], [10, 30]]
+    feed.forget(31 * SECOND)
 
-    assert seconds(feed.table) == [[1, 30], [10, 30]]
-    again = Feed(table=feed.table.tobytes())
+    assert ends(feed) == [[1, 30], [10, 30]]
+    again = Feed(kept=feed.dump())
     again.take(spoken(rows_at(40)))
-    assert seconds(again.table) == [[1, 40], [10, 30], [30, 40]]
+    assert ends(again) == [[1, 40], [10, 30], [30, 40]]
+
+
+def test_silences_of_another_version_are_refused_in_words():
+    for kept in (Feed().table[:, :2].tobytes(), (VERSION + 1, *Feed().dump()[1:])):
+        with pytest.raises(RecoveryError, match="a feed's silences were saved in version"):
+            Feed(kept=kept)
+
+
+SILENT, UNSTEADY = MarketFlag.SILENT, MarketFlag.UNSTEADY
+
+
+def at(feed, seconds, opened=None):
+    since = NO_TIME if opened is None else round(opened * SECOND)
+    return silence_at(feed.table, round(seconds * SECOND), since)
+
+
+def dense(until, begin=0.0):
+    return np.arange(begin, until, 0.25).tolist()
+
+
+def heard(*times, cuts=()):
+    feed = Feed()
+    for part in np.split(rows_at(*times), cuts):
+        feed.take(spoken(part))
+    return feed
+
+
+def test_a_dense_feed_is_silent_after_five_seconds_and_well_after_a_steady_minute():
+    feed = heard(*dense(300), *dense(420, 320))
+    stops, back = 299.75, 320
+
+    assert at(Feed(), 1) == 0, "never spoke"
+    assert [at(feed, t) for t in (100, stops, stops + 5, stops + 5.1, back - 0.1)] == [
+        0, 0, 0, SILENT, SILENT,
+    ]  # fmt: skip
+    assert [at(feed, t) for t in (back, back + 59, back + 61)] == [UNSTEADY, UNSTEADY, 0]
+
+
+def test_what_is_said_of_an_instant_is_the_same_before_and_after_the_feed_speaks_again():
+    times = dense(300)
+    before, after = heard(*times), heard(*times, *dense(420, 320), cuts=(700, 1_210))
+
+    for t in (299, 304.7, 304.8, 319.9):
+        assert at(before, t) == at(after, t)
+
+
+def test_a_feed_that_stops_again_before_it_was_steady_stays_in_trouble():
+    feed = heard(*dense(300), *dense(330, 320), *dense(480, 375))
+
+    found = [at(feed, t) for t in np.arange(306, 434, 1.0)]
+
+    assert 0 not in found
+    assert [key for key, _ in groupby(found)] == [SILENT, UNSTEADY] * 2
+    assert at(feed, 436) == 0
+
+
+def test_a_silence_from_before_the_open_counts_from_there():
+    feed = heard(*dense(300), *dense(420, 320))
+
+    assert at(feed, 318, opened=315) == 0
+    assert at(feed, 325, opened=315) == 0, "five seconds are none"
+    assert at(feed, 319.9, opened=312) == SILENT
+    assert at(feed, 500, opened=497) == 0
+    assert at(feed, 530, opened=497) == SILENT
+
+
+def test_an_odd_silence_is_kept_until_nobody_asks_for_the_time_after_it():
+    feed = heard(*dense(300), *dense(320, 310), *dense(362, 326), 372)
+    feed.forget(330 * SECOND)
+    assert ends(feed)[1:] == [[299.75, 310], [361.75, 372]]
+
+    feed.forget(371 * SECOND)
+    assert ends(feed)[1:] == [[299.75, 310], [361.75, 372]]
+    assert at(feed, 371) == UNSTEADY, "it was before it stopped once more"
+
+    feed.forget(373 * SECOND)
+    assert ends(feed)[1:] == [[361.75, 372]]
+
+
+def test_sparse_feeds_that_are_well_are_not_silent_however_long_their_gaps_are():
+    rng = np.random.default_rng(7)
+    for mean_s in (0.5, 2.0, 6.0, 20.0):
+        times = np.cumsum(rng.exponential(mean_s, round(20_000 / mean_s)))
+        feed = heard(*times)
+
+        silences = feed.table[1:]
+        assert len(silences) > 0 or mean_s < 1.0
+        assert not np.any(silences[:, 1] - silences[:, 0] > silences[:, 2])
+        last_s = times[-1]
+        assert at(feed, last_s + 8 * mean_s) == 0
+        assert at(feed, last_s + 35 * mean_s + 5) == SILENT
 
 
 def test_a_feed_that_is_not_watched_is_never_silent_but_has_a_beginning():
@@ -75,6 +175,7 @@ def test_a_feed_that_is_not_watched_is_never_silent_but_has_a_beginning():
     feed.take(spoken(rows_at(3, 30)))
     feed.take(spoken(rows_at(90)))
 
+    assert at(feed, 70) == 0
     assert len(feed.table) == 1
     assert feed.table[0, 0] == 3 * SECOND
     assert silent_since(feed.table, 70 * SECOND) == 70 * SECOND
@@ -104,6 +205,20 @@ def test_an_event_that_meets_a_silent_feed_is_flagged(tape, run, lab):
     found = flags(lab, run(tape))
 
     assert found == {3: False, 8.5: False, 9.5: True, 19.9: True, 20: False, 21: False}
+
+
+def test_an_event_tells_a_feed_that_stopped_from_one_that_says_little(tape, run, lab):
+    for t in range(0, 400, 8):
+        tape.quote(t, 9.9, 10.1)
+    tape.accept(1, 100)
+    for t in (250, 255.5, 398, 800):
+        tape.fill(t, 10, 10.0, f"e{t}")
+    tape.quote(900, 9.9, 10.1)
+
+    rows = run(tape)
+
+    assert list(flags(lab, rows).values()) == [False, False, True, True, True]
+    assert list(flags(lab, rows, SILENT).values()) == [False, False, False, False, True]
 
 
 def test_the_flag_does_not_depend_on_how_the_inputs_are_read(tape, lab):

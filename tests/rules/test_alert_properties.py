@@ -5,10 +5,22 @@ from hypothesis import given, settings
 from domain.alerts import AlertState, Change, rank
 from domain.published import Severity
 from rules.alert_book import AlertBook
-from tests.alert_desk import ns
+from tests.alert_desk import SLOW, id_of, ns
 from tests.alert_events import days, happen
 
 many = settings(max_examples=150, deadline=None)
+
+
+def parents_of(alert):
+    """Ids of the alerts of the orders above one, as far as ordinals go here."""
+    return {
+        id_of(above, SLOW, ordinal, alert.desk) for above in alert.ancestors
+        for ordinal in range(1, 31)
+    }  # fmt: skip
+
+
+def is_explained_by_a_parent(alert):
+    return alert.type == SLOW and bool(alert.ancestors) and alert.suppressed_by is not None
 
 
 def run(day, end, book=None):
@@ -80,7 +92,7 @@ def test_who_was_told_learns_of_the_end(day):
             assert rank(alert.severity) >= rank(Severity.MEDIUM)
             assert not alert.state.is_over
             assert alert.state is not AlertState.SNOOZED
-        if alert.severity is not Severity.LOW:
+        if alert.severity is not Severity.LOW and not is_explained_by_a_parent(alert):
             assert change.publish
     for alert_id in told:
         assert last[alert_id].publish or not last[alert_id].alert.state.is_over
@@ -99,8 +111,24 @@ def test_what_explains_an_alert_is_open_and_grave_enough_once_the_dust_has_settl
                 coverer = alerts[alert.group]
                 assert alert.suppressed_by == coverer.alert_id
                 assert coverer.desk == alert.desk
+                if coverer.type == SLOW:
+                    # Children end with their order, and hear no more of one that was closed.
+                    assert coverer.state not in {AlertState.RESOLVED}
+                    assert coverer.scope in alert.ancestors
+                    continue
                 assert not coverer.state.is_over
                 assert coverer.severity is not Severity.LOW
+
+
+@many
+@given(days())
+def test_of_a_family_the_bus_knows_no_child_that_its_parent_s_alert_covered_from_the_start(day):
+    known = set()
+    for change in run(*day):
+        alert = change.alert
+        if change.publish and alert.alert_id not in known:
+            known.add(alert.alert_id)
+            assert not (alert.group and alert.group in parents_of(alert))
 
 
 @many

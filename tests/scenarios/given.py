@@ -102,11 +102,9 @@ class Tale:
             self._tell(t + 0.5, Topic.MARKET_DATA, trade)
 
     def order(self, type_: str, seconds: float, **more: Any) -> None:
-        """An event of the order."""
-        message = OrderMessage(
-            type=type_, order_id=self.order_id, symbol="X", side="BUY", ts_event=self.at(seconds),
-            **more,
-        )  # fmt: skip
+        """An event of the order, or of a child of it that is named."""
+        members = {"order_id": self.order_id, "symbol": "X", "side": "BUY", **more}
+        message = OrderMessage(type=type_, ts_event=self.at(seconds), **members)
         self._tell(seconds, Topic.ORDERS, message)
 
     def accept(self, quantity: float, until_s: float | None = None, **more: Any) -> None:
@@ -123,9 +121,10 @@ class Tale:
         members = {"scope": DESK, "alert_id": alert_id, "by": "mia", "ts_event": self.at(seconds)}
         self._tell(seconds, Topic.CONTROL, {"type": "alert_acknowledged", **members})
 
-    def fill(self, seconds: float, quantity: float, px: float = 100.0) -> None:
+    def fill(self, seconds: float, quantity: float, px: float = 100.0, **more: Any) -> None:
         """An execution."""
         exec_id = f"e{len(self._told)}"
         self.order(
-            "order_filled", seconds, exec_id=exec_id, last_qty=quantity, last_px=px, venue="XNAS"
-        )
+            "order_filled", seconds, exec_id=exec_id, last_qty=quantity, last_px=px, venue="XNAS",
+            **more,
+        )  # fmt: skip

@@ -3,14 +3,17 @@
 import numpy as np
 import pytest
 
+from domain.instants import SECOND
 from domain.rows import MarketFlag
+from operators.feed import STEADY_NS
 from rules.levels import SLOW_GAP
 from sources.simulator.spec import FaultSpec, HaltSpec
-from tests.scenarios.given import DESK, desk, order
+from tests.scenarios.given import DESK, desk, order, symbol
 from tests.scenarios.outcome import EVALUATION_S, simulated
 
 SLOW, COST, DATA = "SLOW_EXECUTION", "HIGH_COST", "DATA"
 SILENT_FROM_S, SILENT_UNTIL_S = 600.0, 880.0
+STOPS_S, BACK_S = 3_600.0, 4_500.0
 HALT_FROM_S, HALT_S = 900.0, 1_000.0
 
 
@@ -89,8 +92,9 @@ def test_rules_that_need_prices_are_silent_with_the_feed(with_data, without_data
 
 
 def test_a_silent_feed_is_one_page_with_the_orders_that_it_concerns(without_data):
-    (raised, resolved) = [c for c in without_data.changes if c.alert.type == DATA]
+    (raised, escalated, resolved) = [c for c in without_data.changes if c.alert.type == DATA]
 
+    assert str(escalated.transition.change) == "ESCALATED"
     assert (str(raised.transition.change), raised.notify) == ("RAISED", True)
     assert raised.alert.scope.startswith("feed:market-data-")
     assert raised.alert.desk == DESK
@@ -98,7 +102,40 @@ def test_a_silent_feed_is_one_page_with_the_orders_that_it_concerns(without_data
         5.0 < without_data.seconds(raised.transition.at) - SILENT_FROM_S <= 5.0 + 2 * EVALUATION_S
     )
     assert (str(resolved.transition.change), resolved.notify) == ("RESOLVED", False)
-    assert 0.0 < without_data.seconds(resolved.transition.at) - SILENT_UNTIL_S <= 2 * EVALUATION_S
+    steady_s = STEADY_NS / SECOND
+    after_s = without_data.seconds(resolved.transition.at) - SILENT_UNTIL_S - steady_s
+    assert 0.0 < after_s <= 2 * EVALUATION_S
+
+
+@pytest.fixture(scope="module")
+def thin():
+    """A feed with one illiquid symbol, a word every seven seconds, that stops for good."""
+    return simulated(
+        desk(
+            order("PATIENT", "THIN", 3_000, 10, 5_300),
+            minutes=90,
+            symbols=(symbol("THIN", adv_qty=200_000, quotes_per_s=0.1, trades_per_s=0.05),),
+            faults=(FaultSpec(kind="stale_feed", start_s=STOPS_S, end_s=BACK_S),),
+        )
+    )
+
+
+def test_a_thin_feed_that_is_well_is_no_page_though_its_quotes_are_stale_at_times(thin):
+    rows = thin.marks_of("PATIENT")
+    well = rows[rows["known"] < thin.start_ns + STOPS_S * SECOND]
+    stale = (well["market_flags"] & MarketFlag.STALE) != 0
+
+    assert np.count_nonzero(np.diff(stale.astype(int)) > 0) > 20
+    assert during(thin, 0, STOPS_S) == []
+
+
+def test_a_thin_feed_that_stops_is_one_page_within_some_gaps_of_its_own(thin):
+    raised, *_, resolved = [c for c in thin.changes if c.alert.type == DATA]
+    at_s, over_s = (thin.seconds(change.transition.at) for change in (raised, resolved))
+
+    assert STOPS_S + 60.0 < at_s < STOPS_S + 300.0
+    assert over_s > BACK_S + STEADY_NS / SECOND
+    assert len([alert for alert in thin.alerts if alert.type == DATA]) == 1
 
 
 def test_an_order_in_a_halt_is_left_alone_and_so_it_is_afterwards(halted):

@@ -140,6 +140,17 @@ def test_a_parent_with_twenty_children_is_one_alert(tape, judged, said):
     assert said(judged(tape)) == [("P", "LOW"), ("P", "MEDIUM")]
 
 
+def test_a_child_with_a_schedule_says_who_stands_above_it(tape, judged):
+    quotes(tape, 200)
+    tape.accept(0.5, 10_000, order_id="P", schedule=TWAP)
+    tape.accept(1, 500, order_id="P.1", parent_order_id="P", root_order_id="P", schedule=TWAP)
+    tape.accept(2, 100, order_id="P.1.1", parent_order_id="P.1", root_order_id="P", schedule=TWAP)
+
+    found = {c.scope: c.ancestors for c in judged(tape) if c.type is SLOW}
+
+    assert found == {"P": [], "P.1": ["P"], "P.1.1": ["P", "P.1"]}
+
+
 def test_a_child_with_a_schedule_of_its_own_is_judged_by_it(tape, judged, said):
     quotes(tape, 300)
     tape.accept(0.5, 10_000, order_id="P")
@@ -250,7 +261,7 @@ def test_with_a_silent_feed_the_schedule_is_still_watched_and_the_desk_told_once
     for one in rows:
         one.status["market_flags"] |= np.where(
             (one.status["ts"] >= T0 + 3 * SECOND) & (one.status["ts"] < T0 + 250 * SECOND),
-            MarketFlag.STALE, 0,
+            MarketFlag.STALE | MarketFlag.SILENT, 0,
         )  # fmt: skip
 
     crossings = judge_of(market_partitions=1).take(rows)
@@ -272,10 +283,31 @@ def test_a_desk_is_told_that_a_feed_speaks_again_when_its_last_silent_order_ende
     tape.say("order_cancelled", 50)
     rows = run(tape)
     for one in rows:
-        one.status["market_flags"] |= MarketFlag.STALE
+        one.status["market_flags"] |= MarketFlag.SILENT
     assert said(judge_of(market_partitions=1).take(rows)) == [
         ("feed:market-data-0", "HIGH"), ("feed:market-data-0", "CLEARED"),
     ]  # fmt: skip
+
+
+def test_a_feed_s_page_ends_once_it_speaks_steadily_and_none_begins_before(
+    tape, run, judge_of, said
+):
+    quotes(tape, 200)
+    tape.accept(0.5, 1_000, desk="D")
+    tape.accept(70, 1_000, order_id="LATE", desk="E")
+    rows = run(tape)
+    for one in rows:
+        at = one.status["ts"]
+        silent = (at >= T0 + 20 * SECOND) & (at < T0 + 60 * SECOND)
+        shaky = (at >= T0 + 60 * SECOND) & (at < T0 + 120 * SECOND)
+        one.status["market_flags"] |= np.where(silent, MarketFlag.SILENT, 0)
+        one.status["market_flags"] |= np.where(shaky, MarketFlag.UNSTEADY, 0)
+        one.status["market_flags"] |= np.where(at >= T0 + 130 * SECOND, MarketFlag.STALE, 0)
+
+    told = judge_of(market_partitions=1).take(rows)
+
+    assert [(c.desk, c.severity is not None) for c in told] == [("D", True), ("D", False)]
+    assert [(c.t - T0) // (5 * SECOND) * 5 for c in told] == [20, 120]
 
 
 def test_what_somebody_asked_for_an_order_holds_from_then_on(tape, judged, said):
@@ -535,7 +567,7 @@ def test_a_feed_is_told_of_once_for_all_the_orders_of_a_desk(tape, run, judge_of
     tape.accept(0.6, 1_000, order_id="B", desk="D")
     rows = run(tape)
     for one in rows:
-        one.status["market_flags"] |= MarketFlag.STALE
+        one.status["market_flags"] |= MarketFlag.SILENT
     status = np.concatenate([one.status for one in rows])
     names = {key: name for one in rows for key, name in one.names.items()}
     status = status[np.argsort(status["known"], kind="stable")]
