@@ -36,7 +36,9 @@ def about_orders(orders: int, *, quick: bool) -> tuple[dict[str, Table], dict[st
         days = [day for day in days if day[0] == 200.0 and day[1] == 3_600.0]
     cells = [Cell(*day) for day in days]
     fair = order_alarms.healthy(cells, orders)
-    found = order_alarms.injected([c for c in cells if (c.shape, c.tails) == ("u", "gauss")], orders)
+    found = order_alarms.injected(
+        [c for c in cells if (c.shape, c.tails) == ("u", "gauss")], orders
+    )
     worst = {f"worst_{rule}_pct": max(row[rule] for row in fair) for rule in RULES}
     return {"fair": fair, "faults": found}, worst
 
@@ -68,7 +70,9 @@ def main(arguments: Sequence[str]) -> int:
     """Measure all, or what was asked for."""
     options = parser("false_alarms", "False alarms and detection of the alert rules.")
     options.add_argument("--orders", type=int, default=2_000, help="of each kind of day")
-    options.add_argument("--quick", action="store_true", help="orders of hours at 200 bps a day only")
+    options.add_argument(
+        "--quick", action="store_true", help="orders of hours at 200 bps a day only"
+    )
     options.add_argument("--venue-days", type=int, default=200, help="of each kind of venue")
     options.add_argument("--months", type=int, default=200, help="of each kind of algorithm")
     options.add_argument("--only", choices=ABOUT, help="nothing about the others")

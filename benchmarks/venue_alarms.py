@@ -43,9 +43,7 @@ class VenueAlarms:
 
 def alarms(cell: VenueCell, count: int, seed: int, fault: VenueFault | None = None) -> VenueAlarms:
     """Judge the days by the roll-ups; with a fault, what comes from its start on."""
-    out = VenueAlarms(
-        np.full(count, NO_TIME), {kind: np.full(count, NO_TIME) for kind in KINDS}
-    )
+    out = VenueAlarms(np.full(count, NO_TIME), {kind: np.full(count, NO_TIME) for kind in KINDS})
     for begin in range(0, count, _TOGETHER):
         part = slice(begin, min(begin + _TOGETHER, count))
         days = VenueDays(cell, part.stop - begin, seed + begin, fault or VenueFault())

@@ -150,8 +150,7 @@ def test_a_broker_half_a_deviation_worse_is_found_in_forty_orders_and_a_fair_one
     rng = np.random.default_rng(4)
 
     delays = [
-        finished(CohortWatch(), 0.5 + rng.standard_normal(300))[0][0] / EVERY
-        for _ in range(40)
+        finished(CohortWatch(), 0.5 + rng.standard_normal(300))[0][0] / EVERY for _ in range(40)
     ]
     alarms = sum(
         severity is not None for _, severity in finished(CohortWatch(), rng.standard_normal(8000))
