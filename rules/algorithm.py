@@ -48,7 +48,7 @@ _clipped = winsorised.__wrapped__
 
 @dataclass(frozen=True, slots=True)
 class CohortBase:
-    """Usual mean and deviation of a cohort's z: nought and one, as z is made to be; its pace.
+    """Usual mean and deviation of a cohort's z: nought and one, as z is made to be.
 
     Where the cohort's own orders scatter more than that, they are held against their own
     deviation: the published run lengths are those of deviation one.
@@ -57,6 +57,7 @@ class CohortBase:
     mean: float = 0.0
     sd: float = 1.0
     orders_per_day: float = 0.0
+    """Finished ones."""
 
 
 def cohort_base(record: ReferenceRecord | None) -> CohortBase:
@@ -66,13 +67,13 @@ def cohort_base(record: ReferenceRecord | None) -> CohortBase:
     one that has always been expensive is the daily comparison's to find. The mean of so many
     orders may lie too low by chance: it is raised by its standard error.
     """
-    usual = record.baselines.get("z_cost") if record is not None else None
+    if record is None:
+        return CohortBase()
+    usual = record.baselines.get("z_cost")
     if usual is None or usual.mean is None or not usual.sd or usual.n < LEAST_HISTORY:
         return CohortBase()
-    return CohortBase(
-        usual.mean + usual.sd / math.sqrt(usual.n), usual.sd,
-        usual.n / (record.days or BASE_DAYS),
-    )  # fmt: skip
+    mean = usual.mean + usual.sd / math.sqrt(usual.n)
+    return CohortBase(mean, usual.sd, usual.n / (record.days or BASE_DAYS))
 
 
 def limit_of(orders_per_day: float) -> float:

@@ -76,7 +76,7 @@ class VenueBase:
     routes_per_day: float = 0.0
 
     def more(self, today: int, before: int) -> float:
-        """Evidence that is asked for beyond 7 and 9, with so many outcomes today and the day before.
+        """Evidence that is asked for beyond 7 and 9; outcomes of today and of the day before.
 
         A venue may be busier than its base says, or have none.
         """
