@@ -16,6 +16,7 @@ from domain.rows import STATUS_IN_KERNELS, STATUS_METRICS
 from domain.vocabulary import EventKind, OrderState, Schedule
 from metrics.efficiency import cost_efficiency, risk_bps, z_cost
 from metrics.impact import expected_cost_bps
+from metrics.progress import expected_pov
 
 STEP_S = 5.0
 SESSION_S = 23_400.0
@@ -28,6 +29,12 @@ _DECAY_S = 600.0
 _SLICES = 40
 _FILLS_IN_TIME = 0.85
 _CURVE_SLOTS = 13
+_TRADE_QTY = 200.0
+_TRADE_VARIANCE = 3.2
+"""Of the size of one trade, in squared means: that of a log-normal with deviation 1.2."""
+_LIVELY_SD, _LIVELY_S = 0.5, 300.0
+"""How much, in logs, and how long the volume is livelier or duller than usual."""
+SCHEDULES = (Schedule.TWAP, Schedule.VWAP, Schedule.POV)
 _M = {name: i for i, name in enumerate(STATUS_METRICS)}
 
 
@@ -49,6 +56,8 @@ class Fault:
 
     stalls_at: float = 2.0
     """Share of the horizon after which nothing is filled."""
+    pace: float = 1.0
+    """Of what is due, how much is sent."""
     cost_bps: float = 0.0
     """Paid on every fill beside the market's price."""
     participation: float = 0.0
@@ -74,14 +83,14 @@ def _steps(rng: np.random.Generator, tails: str, count: int) -> np.ndarray:
 
 
 class Orders:
-    """Orders of one cell, all accepted at once, half TWAP and half VWAP."""
+    """Orders of one cell, all accepted at once: a third each TWAP, VWAP and POV."""
 
     def __init__(self, cell: Cell, count: int, seed: int, fault: Fault) -> None:
         self.cell = cell
         self.fault = fault
         self.rng = rng = np.random.default_rng(seed)
         self.count = count
-        self.is_vwap = np.arange(count) % 2 == 1
+        self.schedule = np.array(SCHEDULES)[np.arange(count) % len(SCHEDULES)]
         start = rng.uniform(0.0, SESSION_S - cell.horizon_s, count)
         self.activity = _curve(cell.shape)
         edges = np.concatenate([[0.0], np.cumsum(self.activity)]) / _CURVE_SLOTS
@@ -91,7 +100,11 @@ class Orders:
         if fault.participation:
             share = np.full(count, fault.participation)
         self.volume = ADV * (self._done(start + cell.horizon_s) - self._done(start))
+        self.share = share
         self.qty = np.maximum(share * self.volume, 100.0)
+        self.others = np.zeros(count)
+        """Volume of the others since the start, as a POV order meets it."""
+        self.lively = _LIVELY_SD * rng.standard_normal(count)
         self.filled = np.zeros(count)
         self.paid = np.zeros(count)
         """Σ quantity × price in bps of the arrival mid."""
@@ -111,11 +124,18 @@ class Orders:
         along = (self._done(self.start + t) - begun) / (
             self._done(self.start + self.cell.horizon_s) - begun
         )
-        return np.where(self.is_vwap, along, even)
+        of_volume = expected_pov(self.share, volume_others=self.others, order_qty=self.qty)
+        by_clock = np.where(self.schedule == Schedule.VWAP, along, even)
+        return np.where(self.schedule == Schedule.POV, of_volume, by_clock)
+
+    def traded(self, t: float) -> np.ndarray:
+        """The market's volume since the start, ourselves included."""
+        usual = ADV * (self._done(self.start + t) - self._done(self.start))
+        return np.where(self.schedule == Schedule.POV, self.others + self.filled, usual)
 
     def rows(self) -> Iterator[tuple[float, np.ndarray]]:
         """(seconds since the start, STATUS_IN_KERNELS rows) at each mark until the end."""
-        rows = blank_rows(self.count, self.is_vwap, self.qty)
+        rows = blank_rows(self.schedule, self.share, self.qty)
         cell = self.cell
         every = max(1, round(cell.horizon_s / _SLICES / STEP_S))
         for step in range(1, round(cell.horizon_s / STEP_S) + 1):
@@ -137,11 +157,22 @@ class Orders:
         self.mid += steps * self._volatility(t) * np.sqrt(STEP_S)
         self.mid += self.fault.drift_bps * STEP_S / self.cell.horizon_s
         self.temporary *= np.exp(-STEP_S / _DECAY_S)
+        self._let_others_trade(t)
+
+    def _let_others_trade(self, t: float) -> None:
+        """Trades of log-normal sizes at random times, more of them while the market is lively."""
+        kept = np.exp(-STEP_S / _LIVELY_S)
+        fresh = self.rng.standard_normal(self.count) * np.sqrt(1.0 - kept**2)
+        self.lively = kept * self.lively + _LIVELY_SD * fresh
+        usual = ADV * (self._done(self.start + t) - self._done(self.start + t - STEP_S))
+        lively = np.exp(self.lively - _LIVELY_SD**2 / 2)
+        trades = usual * (1.0 - self.share) * lively / _TRADE_QTY
+        self.others += self.rng.gamma(trades / _TRADE_VARIANCE, _TRADE_QTY * _TRADE_VARIANCE)
 
     def _trade(self, t: float) -> None:
         """Fill what is due by now, or leave it to the next slice."""
         in_time = self.rng.random(self.count) < _FILLS_IN_TIME
-        due = np.maximum(self.expected(t) * self.qty - self.filled, 0.0)
+        due = np.maximum(self.fault.pace * self.expected(t) * self.qty - self.filled, 0.0)
         done = np.where(in_time | (t >= self.cell.horizon_s), due, 0.0)
         before = self._law(self.filled)
         self.filled += done
@@ -156,7 +187,7 @@ class Orders:
 
     def _measure(self, rows: np.ndarray, t: float) -> None:
         metrics = rows["metrics"]
-        volume = ADV * (self._done(self.start + t) - self._done(self.start))
+        volume = self.traded(t)
         with np.errstate(all="ignore"):
             progress = self.filled / self.qty
             due = self.expected(t)
@@ -184,15 +215,17 @@ class Orders:
         rows["known"] = rows["ts"] = round(t * 1e9)
 
 
-def blank_rows(count: int, is_vwap: np.ndarray, qty: np.ndarray) -> np.ndarray:
-    """A mark of each order, with keys 1 to `count`, everything that does not change in it."""
+def blank_rows(schedule: np.ndarray, share: np.ndarray, qty: np.ndarray) -> np.ndarray:
+    """A mark of each order, with keys from 1, everything that does not change in it."""
+    count = len(qty)
     rows = np.zeros(count, STATUS_IN_KERNELS)
     rows["metrics"] = np.nan
     rows["order"] = rows["root"] = np.arange(1, count + 1)
     rows["kind"] = EventKind.MARK
     rows["state"] = OrderState.PARTIALLY_FILLED
     rows["side"] = 1
-    rows["schedule"] = np.where(is_vwap, Schedule.VWAP, Schedule.TWAP)
+    rows["schedule"] = schedule
+    rows["participation"] = np.where(schedule == Schedule.POV, share, np.nan)
     rows["order_qty"] = qty
     rows["lot"] = 100.0
     rows["limit_px"] = np.nan

@@ -23,7 +23,9 @@ HIGH_AT = 9.0
 """Of the sum of evidence, natural log of a likelihood ratio, for a venue of up to
 `EASY_ROUTES` a day. Each route is a chance of a false alarm, so a busier venue has to show
 more evidence, by the log of how much busier it is: the same false alarms a day."""
-EASY_ROUTES = 1000
+EASY_ROUTES = 500
+AHEAD = 2.0
+"""Without a base a day is taken to bring so many times what it has brought by now."""
 BASE_DAYS = 20
 """Days behind a base that does not say."""
 SLOW_RATES = (0.01, 0.10)
@@ -73,26 +75,19 @@ class VenueBase:
     calendar: str = DEFAULT_CALENDAR
     routes_per_day: float = 0.0
 
-    @cached_property
-    def more(self) -> float:
-        """Evidence that is asked for beyond 7 and 9."""
-        return math.log(max(1.0, self.routes_per_day / EASY_ROUTES))
+    def more(self, today: int, before: int) -> float:
+        """Evidence that is asked for beyond 7 and 9; outcomes of today and of the day before.
 
-    @property
-    def medium_at(self) -> float:
-        """Evidence at which an alert is MEDIUM."""
-        return MEDIUM_AT + self.more
+        A venue may be busier than its base says, or have none.
+        """
+        ahead = today if self.is_known else AHEAD * today
+        return math.log(max(1.0, max(self.routes_per_day, ahead, before) / EASY_ROUTES))
 
-    @property
-    def high_at(self) -> float:
-        """Evidence at which it is HIGH."""
-        return HIGH_AT + self.more
-
-    def severity(self, evidence: float) -> Severity | None:
+    def severity(self, evidence: float, more: float = 0.0) -> Severity | None:
         """Severity of a sum of evidence; without a known rate it is MEDIUM at most."""
-        if evidence >= self.high_at and self.is_known:
+        if evidence >= HIGH_AT + more and self.is_known:
             return Severity.HIGH
-        return Severity.MEDIUM if evidence >= self.medium_at else None
+        return Severity.MEDIUM if evidence >= MEDIUM_AT + more else None
 
     @property
     def p1(self) -> float:

@@ -16,6 +16,8 @@ from rules.rates import RateWatch
 from rules.venue import (
     BURST_WINDOW_S,
     FORGET_ROUTE_NS,
+    HIGH_AT,
+    MEDIUM_AT,
     QUIET_NS,
     SILENT_ROUTES,
     SLOW_RATES,
@@ -62,6 +64,9 @@ class VenueWatch(msgspec.Struct):
     heard: bool = False
     """Whether it has answered since it was found silent."""
     last_route: int = NO_TIME
+    today: int = 0
+    before: int = 0
+    """Outcomes that counted today, and on the day before that had any routes."""
     day_ends: int = NO_TIME
     causes: dict[str, Cause] = {}
     silent_at: int = END_OF_TIME
@@ -135,6 +140,7 @@ class VenueWatch(msgspec.Struct):
         """The time `due` has come."""
         if t >= self.day_ends != NO_TIME:
             self.day_ends = NO_TIME
+            self.before, self.today = self.today, 0
             self._end_all()
         if t >= self.silent_at:
             self._judge_silence(t, base)
@@ -176,24 +182,32 @@ class VenueWatch(msgspec.Struct):
             return
         watch = self.latency
         watch.take(latency_ms > base.ack_p99_ms, SLOW_WEIGHTS)
-        if SLOW not in self.causes and watch.up >= base.medium_at:
-            found = _evidence(watch, SLOW_RATES[0], base.medium_at)
+        if SLOW in self.causes or watch.up < MEDIUM_AT:
+            return
+        limit = MEDIUM_AT + self._more(base)
+        if watch.up >= limit:
+            found = _evidence(watch, SLOW_RATES[0], limit)
             self._hold(SLOW, Severity.MEDIUM, t, found, watch)
 
     def _count(self, t: int, root: int, base: VenueBase, *, failed: bool) -> None:
         watch = self.rejects
+        self.today += 1
         watch.take(failed, base.weights)
         self._count_in_minute(t, root, failed=failed)
         if not failed:
             return
         held = self.causes.get(REFUSES)
-        severity = base.severity(watch.up)
+        more = self._more(base)
+        severity = base.severity(watch.up, more)
         if severity is not None and is_worse(severity, held.severity if held else None):
             is_top = severity is Severity.HIGH or not base.is_known
-            limit = base.high_at if severity is Severity.HIGH else base.medium_at
-            found = _evidence(watch, base.p0, limit)
+            limit = HIGH_AT if severity is Severity.HIGH else MEDIUM_AT
+            found = _evidence(watch, base.p0, limit + more)
             self._hold(REFUSES, severity, t, found, watch, spent=is_top)
         self._judge_burst(t, base)
+
+    def _more(self, base: VenueBase) -> float:
+        return base.more(self.today, self.before)
 
     def _count_in_minute(self, t: int, root: int, *, failed: bool) -> None:
         minute, second = self.minute, t // SECOND
@@ -263,9 +277,9 @@ class VenueWatch(msgspec.Struct):
 
     def _is_over(self, name: str, t: int, base: VenueBase) -> bool:
         if name == REFUSES:
-            return self.rejects.is_back(base.more)
+            return self.rejects.is_back(self._more(base))
         if name == SLOW:
-            return self.latency.is_back(base.more)
+            return self.latency.is_back(self._more(base))
         return self.heard and self._silence(base) > t
 
     def _settle(self, t: int, base: VenueBase) -> None:

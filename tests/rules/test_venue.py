@@ -61,8 +61,24 @@ def test_a_busy_venue_has_to_show_more():
 
     base = venue_base(found)
 
-    assert base.medium_at == pytest.approx(7 + math.log(4))
-    assert base.high_at == pytest.approx(9 + math.log(4))
+    more = base.more(0, 0)
+    assert more == pytest.approx(math.log(8))
+    assert base.severity(6.9 + more, more) is None
+    assert base.severity(7.0 + more, more) is Severity.MEDIUM
+    assert base.severity(9.0 + more, more) is Severity.HIGH
+
+
+@pytest.mark.parametrize(
+    ("routes_per_day", "is_known", "today", "before", "busy"),
+    [(0, False, 200, 0, 1), (0, False, 500, 0, 2), (0, False, 0, 1500, 3),
+     (1000, True, 500, 500, 2), (1000, True, 2000, 0, 4)],
+)  # fmt: skip
+def test_a_venue_that_is_busier_than_was_known_has_to_show_more_too(
+    routes_per_day, is_known, today, before, busy
+):
+    base = VenueBase(is_known=is_known, routes_per_day=routes_per_day)
+
+    assert base.more(today, before) == pytest.approx(math.log(busy))
 
 
 def test_a_route_may_wait_for_five_seconds_or_ten_times_the_usual_longest():

@@ -1,3 +1,5 @@
+import math
+
 import msgspec
 import numpy as np
 import pytest
@@ -389,7 +391,31 @@ def test_the_worst_of_several_causes_is_told():
     assert not is_worse(MEDIUM, MEDIUM)
 
 
+def test_outcomes_are_counted_by_day_and_ask_for_more_evidence(venue):
+    xnas = venue(calendar="XNYS")
+    opens = 5.5 * 3600.0
+    for i in range(3000):
+        xnas.route(opens + i * 2.0, refused=i % 40 == 0, own=i % 3 == 0)
+    assert (xnas.watch.today, xnas.watch.before) == (2000, 0)
+
+    xnas.pass_time(13 * 3600.0)
+    assert (xnas.watch.today, xnas.watch.before) == (0, 2000)
+    for i in range(60):
+        xnas.route(opens + 86_400.0 + i * 20.0, refused=i % 4 == 3)
+
+    found = xnas.watch.causes[REFUSES].evidence
+    assert found.threshold == pytest.approx(7.0 + math.log(4.0))
+
+
 # How often, how soon
+
+
+def test_a_healthy_venue_of_which_nothing_is_known_seldom_alarms(day):
+    rng = np.random.default_rng(23)
+
+    alarmed = sum(bool(day(rng, 30, 0.05).changes) for _ in range(10))
+
+    assert alarmed <= 2
 
 
 @pytest.mark.parametrize(("per_minute", "days", "most"), [(3, 30, 2), (10, 15, 2), (30, 5, 1)])
