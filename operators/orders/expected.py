@@ -1,7 +1,8 @@
 """Kernels for how much of an order its schedule says should be done by now.
 
 Time is trading time. What has passed of the window leaves out halts; what is left counts as it
-lies in the calendar, since nobody knows of a halt before it comes.
+lies in the calendar, since nobody knows of a halt before it comes. When one is over, a schedule by
+time spreads what it had left over what is left of the window: nothing falls due in a halt.
 """
 
 from typing import Any
@@ -110,17 +111,12 @@ def traded_since(tables: Tables, slot: int, base: int) -> tuple[Any, ...]:
 
 
 @kernel
-def _time_share(
-    tables: Tables, symbol: Row, first: int, last: int, start: int, end: int, now: int
-) -> tuple[Any, ...]:
-    """(seconds passed, seconds of the whole) of a window in trading time, halts taken out."""
-    until = min(max(now, start), end)
-    passed = trading_ns(tables.hours, first, last, start, until)
-    left = trading_ns(tables.hours, first, last, until, end)
-    halted = halted_ns(tables.halts, symbol, tables.hours, first, last, start, until)
-    if passed > 0 and passed == halted and left == 0:
-        return 0.0, 1.0
-    return (passed - halted) * 1e-9, (passed - halted + left) * 1e-9
+def _traded_s(tables: Tables, symbol: Row, first: int, last: int, start: int, end: int) -> Any:
+    """Trading seconds of a time gone by, halts taken out."""
+    if end <= start:
+        return 0.0
+    passed = trading_ns(tables.hours, first, last, start, end)
+    return (passed - halted_ns(tables.halts, symbol, tables.hours, first, last, start, end)) * 1e-9
 
 
 @kernel
@@ -146,8 +142,7 @@ def _usual_share(
     """Usual volume of a time gone by, or where no curve is known its trading time."""
     if first != last and ref.volume_slots > 0:
         return _traded_share(tables, order.symbol, ref, first, last, start, end)
-    passed, _ = _time_share(tables, order.symbol, first, last, start, end, end)
-    return passed if end > start else 0.0
+    return _traded_s(tables, order.symbol, first, last, start, end)
 
 
 @kernel
@@ -220,9 +215,46 @@ def _expected_auction(tables: Tables, order: Row, first: int, last: int) -> Any:
 
 
 @kernel
+def _due_of_rest(
+    tables: Tables, order: Row, first: int, last: int, since: int, until: int, end: int, whole: int
+) -> Any:
+    """Share due at `until` of what a TWAP or IS plans to do from `since` to its end."""
+    passed = trading_ns(tables.hours, first, last, since, until)
+    left = trading_ns(tables.hours, first, last, since, end)
+    if left == 0 and whole > 0:
+        return 0.0
+    if order.schedule == _TWAP:
+        return _expected_twap(passed * 1e-9, 0.0, left * 1e-9)
+    kappa_t = order.kappa_t if order.kappa_t == order.kappa_t else _KAPPA_T
+    if left < whole:
+        kappa_t *= left / whole
+    return _expected_is(passed * 1e-9, 0.0, left * 1e-9, kappa_t)
+
+
+@kernel
+def _expected_by_time(
+    tables: Tables, order: Row, first: int, last: int, start: int, end: int
+) -> Any:  # fmt: skip
+    """Expected progress of a TWAP or IS, which plans anew after each halt."""
+    until = min(max(order.now_ts, start), end)
+    whole = trading_ns(tables.hours, first, last, start, end)
+    since = start
+    left = 1.0
+    i = first_halt(tables.halts, order.symbol)
+    while i < tables.halts.shape[0] and tables.halts[i].symbol == order.symbol:
+        halt = max(tables.halts[i].ts, since)
+        over = halt_end(tables.halts, i, until)
+        if over > halt:
+            left *= 1.0 - _due_of_rest(tables, order, first, last, since, halt, end, whole)
+            since = over
+        i += 1
+    due = _due_of_rest(tables, order, first, last, since, until, end, whole)
+    return due if since == start else 1.0 - left * (1.0 - due)
+
+
+@kernel
 def _scheduled(tables: Tables, order: Row, ref: Row, qty: float, own_qty: float) -> tuple[Any, ...]:
     """(share of `qty` that is due, reason); `own_qty` of ours is in the market's volume."""
-    now = order.now_ts
     first, last = hours_of(tables.calendars, order.now_calendar)
     start, end = window_of(tables, order, first != last)
     if order.schedule == _POV:
@@ -240,12 +272,8 @@ def _scheduled(tables: Tables, order: Row, ref: Row, qty: float, own_qty: float)
             return np.nan, _NO_REFERENCE
         share = _expected_vwap(tables, order, ref, first, last, start, end, own_qty)
         return share, _NO_REFERENCE
-    passed, total = _time_share(tables, order.symbol, first, last, start, end, now)
-    if order.schedule == _TWAP:
-        return _expected_twap(passed, 0.0, total), _NO_SCHEDULE
-    if order.schedule == _IS:
-        kappa_t = order.kappa_t if order.kappa_t == order.kappa_t else _KAPPA_T
-        return _expected_is(passed, 0.0, total, kappa_t), _NO_SCHEDULE
+    if order.schedule in (_TWAP, _IS):
+        return _expected_by_time(tables, order, first, last, start, end), _NO_SCHEDULE
     return np.nan, _NO_SCHEDULE
 
 

@@ -251,6 +251,7 @@ MEASURE_THE_PRODUCT = {
     "desk_process.py", "feed_watch.py", "http_load.py", "latency.py", "socket_client.py",
     "status.py", "status_rows.py", "websocket.py", "publish.py", "recovery.py", "scaling.py",
     "stored_day.py", "bus.py", "healthy_orders.py", "false_alarms.py", "alert_watch.py",
+    "order_alarms.py", "rollup_step.py", "healthy_venues.py", "venue_alarms.py", "cohort_alarms.py",
 }  # fmt: skip
 """Benchmarks that run the product itself; every other one is an answer of its own."""
 

@@ -156,7 +156,7 @@ def halted_day(day, **order):
     day.stop("resumed", OPEN + HOUR)
 
 
-def test_a_halt_is_taken_out_of_what_has_passed_and_what_is_left_counts_as_it_lies(day):
+def test_nothing_falls_due_in_a_halt_and_the_rest_is_spread_over_what_is_left(day):
     halted_day(day, schedule="TWAP")
 
     found = at_fills(
@@ -164,7 +164,29 @@ def test_a_halt_is_taken_out_of_what_has_passed_and_what_is_left_counts_as_it_li
         OPEN + 90 * MINUTE, OPEN + 2 * HOUR,
     )  # fmt: skip
 
-    assert found == pytest.approx([15 / 120, 30 / 120, 30 / 105, 30 / 90, 60 / 90, 1.0])
+    assert found == pytest.approx([0.125, 0.25, 0.25, 0.25, 0.25 + 0.75 / 2, 1.0])
+
+
+def test_a_schedule_is_spread_anew_after_each_of_several_halts(day):
+    halted_day(day, schedule="TWAP")
+    day.stop("halted", OPEN + 75 * MINUTE)
+    day.stop("resumed", OPEN + 90 * MINUTE)
+
+    found = at_fills(
+        day, OPEN + 75 * MINUTE, OPEN + 80 * MINUTE, OPEN + 90 * MINUTE, OPEN + 100 * MINUTE
+    )
+
+    before = 1 - 0.75 * 45 / 60
+    assert found == pytest.approx([before, before, before, 1 - (1 - before) * 20 / 30])
+
+
+def test_what_a_halt_that_lasts_to_the_end_left_is_never_due(day):
+    day.quote(OPEN)
+    day.accept(OPEN, "TWAP", end=OPEN + HOUR)
+    day.stop("halted", OPEN + 15 * MINUTE)
+    day.stop("resumed", OPEN + 2 * HOUR)
+
+    assert at_fills(day, OPEN + 30 * MINUTE, OPEN + 3 * HOUR) == pytest.approx([0.25, 0.25])
 
 
 def test_a_halt_before_the_start_is_no_part_of_the_window(day):
@@ -198,8 +220,8 @@ def test_halts_count_only_while_the_exchange_trades_and_only_for_their_symbol(da
         day.fill(HALF_OPEN + HOUR // 2, order_id=symbol, symbol=symbol)
     day.tape.orders.sort(key=lambda m: parse_rfc3339(m.ts_event))
 
-    assert list(day.expected(order_id="X").values())[-1] == pytest.approx(60 / 90)
-    assert list(day.expected(order_id="Y").values())[-1] == pytest.approx(30 / 60)
+    assert list(day.expected(order_id="X").values())[-1] == pytest.approx(0.25 + 0.75 / 2)
+    assert list(day.expected(order_id="Y").values())[-1] == pytest.approx(0.25)
 
 
 def test_a_vwap_schedule_leaves_the_volume_of_a_halt_out(day):
@@ -218,7 +240,7 @@ def test_without_sessions_every_second_counts_but_those_of_a_halt(day):
     halted_day(day, schedule="TWAP")
 
     assert at_fills(day, OPEN + 45 * MINUTE, OPEN + 90 * MINUTE, calendar=None) == pytest.approx(
-        [30 / 105, 60 / 90]
+        [0.25, 0.25 + 0.75 / 2]
     )
 
 
@@ -227,7 +249,8 @@ def test_an_implementation_shortfall_order_front_loads_its_trading_time(day):
 
     (found,) = at_fills(day, OPEN + 90 * MINUTE)
 
-    assert found == pytest.approx(1 - np.sinh(3 / 3) / np.sinh(3))
+    left = np.sinh(3 * 90 / 120) / np.sinh(3) * np.sinh(3 * 30 / 120) / np.sinh(3 * 60 / 120)
+    assert found == pytest.approx(1 - left)
 
 
 @pytest.mark.parametrize(
@@ -713,7 +736,7 @@ def test_halts_travel_to_the_groups_of_all_orders_and_into_their_snapshots(day, 
     desk.push(Batch(2, watermark=OPEN, ended=True))
     rows = lab.finals(desk.rows)
     (fill,) = rows[rows["kind"] == EventKind.ORDER_FILLED]
-    assert fill["expected_progress"] == pytest.approx(30 / 105)
+    assert fill["expected_progress"] == pytest.approx(0.25)
 
 
 def test_a_calendars_hours_are_found_behind_anothers():

@@ -81,7 +81,7 @@ def test_silences_that_nobody_asks_for_any_more_are_forgotten():
 
 def test_silences_of_another_version_are_refused_in_words():
     for kept in (Feed().table[:, :2].tobytes(), (VERSION + 1, *Feed().dump()[1:])):
-        with pytest.raises(RecoveryError, match="of a feed.s silences has version"):
+        with pytest.raises(RecoveryError, match="of a feed's silences has version"):
             Feed(kept=kept)
 
 
