@@ -6,8 +6,11 @@ import pytest
 from domain.batch import Batch
 from domain.instants import SECOND
 from domain.keys import group_of, key_of
+from domain.rows import STATUS
 from domain.vocabulary import Anomaly
-from operators.orders.tables import arrays_of
+from operators.orders.shown import newest_of_each
+from operators.orders.tables import ORDERS, arrays_of
+from operators.orders.undo import Trials, memory, remember
 
 FAMILY = {"parent_order_id": "P", "root_order_id": "P"}
 
@@ -93,6 +96,38 @@ def test_showing_what_waits_leaves_the_state_as_it_was(waiting, lab, fills):
     assert of[key_of("C3")]["cum_qty"] == 11
     assert of[key_of("lone")]["cum_qty"] == 50
     assert of[key_of("C1")]["restated"] or of[key_of("P")]["restated"]
+
+
+def test_what_there_is_no_room_for_is_said_and_asked_for(waiting):
+    desk, _ = waiting(10)
+    (logic,) = [o for o in desk.orders.values() if int(o.group.tables.used[ORDERS])]
+    tables, roots = logic.group.tables, np.array([key_of("P")], np.uint64)
+    room = memory(64)
+
+    n, k, f, v = remember(tables, roots, room)
+
+    assert (n, f) == (3, 10)
+    assert k > 10
+    assert v > 3
+    for name in ("slots", "kept", "refs", "venues"):
+        scarce = room._replace(**{name: np.zeros(1, np.int64)})
+        assert remember(tables, roots, scarce)[0] == -1, name
+    before = _bytes_of(tables)
+    trials = Trials()
+    trials._memory = memory(1)
+    trials.begin(tables, roots)
+    tables.orders["order_qty"][:2] = 7.0
+    trials.undo(tables)
+    assert _bytes_of(tables) == before
+
+
+def test_of_many_rows_each_order_s_last_is_chosen_as_of_few():
+    status = np.zeros(600, STATUS)
+    status["order"] = np.random.default_rng(3).integers(1, 40, 600)
+
+    for rows in (status, status[:200]):
+        last = {key: at for at, key in enumerate(rows["order"].tolist())}
+        assert newest_of_each(rows).tolist() == sorted(last.values())
 
 
 def test_what_was_shown_is_what_becomes_final(waiting, lab):

@@ -175,6 +175,23 @@ def test_slow_answers_raise_an_alert_which_ends_with_quick_ones(venue):
     assert xnas.watch.latency.up == 0.0
 
 
+def test_a_busy_venue_has_to_be_slow_for_longer(venue):
+    calm, busy = venue(ack_p99_ms=10.0), venue(ack_p99_ms=10.0, routes_per_day=50_000)
+
+    for i in range(60):
+        for some in (calm, busy):
+            some.route(i * 1.0, latency_s=0.05)
+        if calm.changes and not busy.changes:
+            break
+
+    assert severities(calm) == [MEDIUM]
+    assert busy.watch.latency.up >= 7.0
+    assert not busy.changes
+    for n in range(10):
+        busy.route(70.0 + n, latency_s=0.05)
+    assert severities(busy) == [MEDIUM]
+
+
 def test_no_answer_is_slow_where_nothing_is_known_of_the_usual(venue):
     xnas = venue()
 
