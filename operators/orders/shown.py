@@ -141,4 +141,4 @@ class Shown:
 
     def waiting_since(self, waiting: np.ndarray) -> int | None:
         """When the first event came in that waits and was not shown, UNIX ns."""
-        return _first_ingest(waiting, self.places) or None
+        return int(_first_ingest(waiting, self.places)) or None

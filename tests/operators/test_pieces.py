@@ -69,6 +69,16 @@ def test_arrivals_travel_with_the_names_of_their_own_rows_only():
         assert getattr(came, name) == getattr(batch, name)
 
 
+def test_arrivals_without_names_have_none_afterwards():
+    batch = Batch(0, filled(MARKET, 2), watermark=6)
+
+    [came] = pickle.loads(pickle.dumps(Arrivals(1, [(0, 6, False)], [batch]))).batches
+
+    assert came.names == {}
+    assert came.market.tobytes() == batch.market.tobytes()
+    assert not len(came.events)
+
+
 def test_arrays_travel_as_bytes_not_as_pickled_arrays():
     large = Stamped(0, events=filled(STAMPED, 100))
     assert len(pickle.dumps(large)) < 100 * STAMPED.itemsize + 6000
