@@ -247,7 +247,7 @@ def test_after_a_halt_an_order_has_a_minute_to_catch_up(tape, judged, said):
 
     crossings = [c for c in judged(tape) if c.t < T0 + 680 * SECOND]
 
-    assert said(crossings) == [("B", "MEDIUM")]
+    assert said(crossings) == [("B", "LOW")]
     assert crossings[0].t > T0 + 660 * SECOND
 
 
