@@ -15,9 +15,11 @@ from operators.market.logic import MarketSettings
 from operators.orders.group import OrderSettings
 from operators.orders.hours import (
     CALENDAR,
+    HOURS,
     REACH_NS,
     TradingHours,
     first_uncovered,
+    halted_ns,
     hours_of,
     next_open,
     recent_halts,
@@ -722,6 +724,19 @@ def test_halts_are_kept_by_symbol_and_time_and_the_old_ones_are_dropped():
     kept = recent_halts(rows, 45 + 2 * REACH_NS)
     assert kept.tolist() == [(3, 50, 1), (7, 10, 0), (9, 5, 1)], "what holds now stays"
     assert len(recent_halts(rows[:0], 0)) == 0
+
+
+def test_halted_time_is_counted_within_a_stretch_and_for_its_symbol():
+    halts = halt_rows((7, 10, 1), (7, 30, 0), (7, 50, 1), (9, 0, 1))
+
+    def halted(symbol, start, end):
+        return halted_ns(halts, np.uint64(symbol), np.empty(0, HOURS), 0, 0, start, end)
+
+    assert halted(7, 0, 100) == 20 + 50
+    assert halted(7, 15, 25) == 10
+    assert halted(7, 30, 50) == 0
+    assert halted(9, 5, 6) == 1
+    assert halted(8, 0, 100) == 0
 
 
 def test_halts_travel_to_the_groups_of_all_orders_and_into_their_snapshots(day, lab):

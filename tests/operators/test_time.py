@@ -11,6 +11,10 @@ from domain.vocabulary import Anomaly, EventKind, Topic
 from operators.market.logic import MarketSettings
 from operators.orders.group import OrderSettings
 from operators.orders.logic import OrderLogic
+from operators.orders.process import WAIT
+from operators.orders.shown import Shown
+from operators.orders.tables import reserve
+from operators.pieces import STAMPED
 from operators.split import route_to_orders
 
 
@@ -282,6 +286,41 @@ def test_what_is_shown_next_keeps_its_names_when_others_leave(tape, lab):
     rows = [r for r in logic.on_batch([arriving])[0] if len(r.status)]
 
     assert rows[0].names[int(rows[0].status["order"][0])] == "A"
+
+
+def test_what_was_shown_already_is_not_waited_for_again(tape, lab):
+    tape.accept(1, 100)
+    tape.accept(2, 100, order_id="B")
+    rows = np.zeros(2, STAMPED)
+    events = lab.effective(tape.batch(1, tape.orders, ingest=lab.T0 + 5 * SECOND)).events
+    for name in events.dtype.names:
+        rows[name] = events[name]
+    shown = Shown()
+    assert shown.waiting_since(rows) == lab.T0 + 5 * SECOND
+
+    shown.add(rows[1:])
+    assert shown.waiting_since(rows) == lab.T0 + 5 * SECOND
+    shown.add(rows[:1])
+
+    assert shown.waiting_since(rows) is None
+    assert not len(shown.unseen(rows))
+
+
+def test_rows_that_the_watermark_has_not_passed_come_again(tape, lab):
+    tape.accept(1, 100)
+    tape.accept(2, 100, order_id="B")
+    rows = np.zeros(2, STAMPED)
+    events = lab.effective(tape.batch(1, tape.orders)).events
+    for name in events.dtype.names:
+        rows[name] = events[name]
+    group = OrderLogic(OrderSettings(), None).group
+    group.tables = reserve(group.tables, rows)
+    later = np.zeros(2, np.uint8)
+
+    found = group.fold(rows, later, lab.T0 + 2 * SECOND, lab.T0 + 2 * SECOND)
+
+    assert later.tolist() == [0, WAIT]
+    assert found.status["order"].tolist() == [key_of("A")]
 
 
 def test_provisional_rows_leave_no_trace_in_the_state(tape, lab):
