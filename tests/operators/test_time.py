@@ -304,6 +304,8 @@ def test_what_was_shown_already_is_not_waited_for_again(tape, lab):
 
     assert shown.waiting_since(rows) is None
     assert not len(shown.unseen(rows))
+    family = shown.together(rows, np.array([key_of("A")], np.uint64))
+    assert family["order"].tolist() == [key_of("A")], "once, and none of another family"
 
 
 def test_rows_that_the_watermark_has_not_passed_come_again(tape, lab):
