@@ -28,7 +28,7 @@ def warm_kernels() -> None:
     it anew about half a minute.
     """
     market, orders = _messages()
-    settings = MarketSettings(_INPUTS, bars=True)
+    settings = MarketSettings(_INPUTS, bars=True, indices=("W",))
     fed = groups_fed(_INPUTS, settings.groups)
     markets: dict[str, MarketLogic] = {}
     stages: dict[str, OrderLogic] = {}

@@ -16,7 +16,7 @@ from operators.arrays import joined
 from operators.kernel import Row, Table, kernel
 from operators.lookup import find
 from operators.market.state import MarketState
-from operators.market.tape import valid_mid
+from operators.market.tape import last_before, valid_mid
 from operators.pieces import INDEX_MID, NO_INDEX_MIDS
 
 Told = tuple[int, float]
@@ -30,8 +30,9 @@ def index_mids(symbol: Row, ticks: Table, after: int, mid: float, until: int, ou
     `mid` is the newest that was told of. A second's is that of its last quote, where it is valid.
     """
     n = 0
+    begin = max(last_before(ticks, symbol.start, symbol.count, after, -1), symbol.start)
     end = symbol.start + symbol.count
-    for i in range(symbol.start, end):
+    for i in range(begin, end):
         second = ((ticks[i].ts + SECOND - 1) // SECOND) * SECOND
         if second >= until:
             break

@@ -3,8 +3,18 @@ import pytest
 from numba.core.dispatcher import Dispatcher
 
 from operators import arrays
-from operators.market import bars, live, release, tape
-from operators.orders import evict, fold, horizons, numbering, process, records, undo
+from operators.market import bars, indices, live, release, tape
+from operators.orders import (
+    evict,
+    fold,
+    horizons,
+    numbering,
+    process,
+    records,
+    shown,
+    undo,
+    waiting,
+)
 from operators.rollups import pieces
 from operators.warm import warm_kernels
 
@@ -13,7 +23,9 @@ OUTERMOST = [
     release.match_own_prints, release.stamp_newest, release.drop_idle, process.process,
     evict.stale_families, evict.close_gaps, fold.index_tables, horizons.note_horizons,
     records.write_records, records.write_statuses, records.count_fills,
-    records.list_venues, numbering.write_unshown, undo.remember, live.live_marks,
+    records.list_venues, numbering.write_unshown, undo.remember, undo.put_back,
+    live.live_marks, indices.index_mids, shown._list_by_place, shown._list_families,
+    shown._first_ingest, shown._list_newest, waiting._marks_last, waiting._list_waiting,
     arrays.is_in_order, bars.cut_bars, pieces.write_routes, pieces.write_orders,
 ]  # fmt: skip
 
