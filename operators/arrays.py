@@ -128,21 +128,26 @@ def distinct_keys(columns: list[np.ndarray]) -> list[int]:
 
 
 @kernel
+def place_in(keys: Table, key: int) -> int:
+    """Index of a key among sorted ones, −1 where it is not among them."""
+    lo = 0
+    hi = keys.shape[0]
+    while lo < hi:
+        middle = (lo + hi) >> 1
+        if keys[middle] < key:
+            lo = middle + 1
+        else:
+            hi = middle
+    return lo if lo < keys.shape[0] and keys[lo] == key else -1
+
+
+@kernel
 def _mark_used(keys: Table, column: Table, used: Table) -> None:
     """Mark the sorted keys that are in a column."""
-    n = keys.shape[0]
     for i in range(column.shape[0]):
-        key = column[i]
-        lo = 0
-        hi = n
-        while lo < hi:
-            middle = (lo + hi) >> 1
-            if keys[middle] < key:
-                lo = middle + 1
-            else:
-                hi = middle
-        if lo < n and keys[lo] == key:
-            used[lo] = 1
+        at = place_in(keys, column[i])
+        if at >= 0:
+            used[at] = 1
 
 
 def used_keys(

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import xxhash
 
-from domain.errors import RecoveryError, ServerError
+from domain.errors import RecoveryError, ServerError, other_version
 
 VERSION = 1
 CHUNK = 16_384
@@ -90,10 +90,7 @@ class ChunkLog:
         """See operators.increments."""
         version, arrays, added = saved
         if version != VERSION:
-            raise RecoveryError(
-                f"the state in {self._folder} has version {version}, this program reads "
-                f"{VERSION}: start anew with an empty recovery_dir"
-            )
+            raise other_version(f"the state in {self._folder}", version, VERSION)
         self._arrays = {name: np.frombuffer(raw, _ENTRY) for name, raw in arrays.items()}
         self._added = {name: np.frombuffer(raw, _ENTRY) for name, raw in added.items()}
         found = {name: self._loaded(entries) for name, entries in self._arrays.items()}

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 
-from domain.rows import FILL, ORDER, Rows, Venues
+from domain.rows import NO_FILLS, NO_ORDERS, Rows, Venues
 
 KeyedRows = tuple[str, Rows]
 
@@ -51,7 +51,7 @@ class Collected:
         """The newest record of every order, by arrival and then key, and its venues."""
         with self._lock:
             if not self._orders:
-                return np.empty(0, ORDER), Venues()
+                return NO_ORDERS, Venues()
             rows = np.concatenate([rows for rows, _ in self._orders])
             where = [(v, i) for rows_, v in self._orders for i in range(len(rows_))]
         newest = _newest(rows["order"])
@@ -70,7 +70,7 @@ class Collected:
     def fills(self) -> np.ndarray:
         """Every execution, by time, then order and place in the input."""
         with self._lock:
-            rows = np.concatenate(self._fills) if self._fills else np.empty(0, FILL)
+            rows = np.concatenate(self._fills) if self._fills else NO_FILLS
         return rows[np.lexsort((rows["pos"], rows["source"], rows["order"], rows["ts"]))]
 
 

@@ -113,7 +113,7 @@ def traded_since(tables: Tables, slot: int, base: int) -> tuple[Any, ...]:
 @kernel
 def _traded_s(tables: Tables, symbol: Row, first: int, last: int, start: int, end: int) -> Any:
     """Trading seconds of a time gone by, halts taken out."""
-    passed = trading_ns(tables.hours, first, last, start, max(start, end))
+    passed = trading_ns(tables.hours, first, last, start, end)
     return (passed - halted_ns(tables.halts, symbol, tables.hours, first, last, start, end)) * 1e-9
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from domain.rows import STATUS_IN_KERNELS
 from domain.vocabulary import EventKind
-from operators.arrays import in_order, joined
+from operators.arrays import in_order, joined, place_in
 from operators.kernel import Table, kernel
 from operators.pieces import NO_STAMPED, STAMPED
 
@@ -19,25 +19,12 @@ def place_of(rows: np.ndarray) -> np.ndarray:
 
 
 @kernel
-def _is_in(sorted_: Table, key: int) -> bool:
-    lo = 0
-    hi = sorted_.shape[0]
-    while lo < hi:
-        middle = (lo + hi) >> 1
-        if sorted_[middle] < key:
-            lo = middle + 1
-        else:
-            hi = middle
-    return lo < sorted_.shape[0] and sorted_[lo] == key
-
-
-@kernel
 def _list_by_place(rows: Table, places: Table, known: bool, out: Table) -> int:
     """Write the indices of events whose place is, or is not, among sorted ones; how many."""
     n = 0
     for i in range(rows.shape[0]):
         row = rows[i]
-        if row.kind < _MARK and _is_in(places, (row.pos << 8) | row.source) == known:
+        if row.kind < _MARK and (place_in(places, (row.pos << 8) | row.source) >= 0) == known:
             out[n] = i
             n += 1
     return n
@@ -50,7 +37,7 @@ def _first_ingest(rows: Table, places: Table) -> int:
     for i in range(rows.shape[0]):
         row = rows[i]
         if row.kind < _MARK and row.ts_ingest > 0 and (least == 0 or row.ts_ingest < least):
-            if not _is_in(places, (row.pos << 8) | row.source):
+            if place_in(places, (row.pos << 8) | row.source) < 0:
                 least = row.ts_ingest
     return least
 
@@ -60,7 +47,7 @@ def _list_families(rows: Table, roots: Table, out: Table) -> int:
     """Write the indices of events of some families, sorted; returns how many."""
     n = 0
     for i in range(rows.shape[0]):
-        if rows[i].kind < _MARK and _is_in(roots, rows[i].root):
+        if rows[i].kind < _MARK and place_in(roots, rows[i].root) >= 0:
             out[n] = i
             n += 1
     return n

@@ -229,7 +229,8 @@ def live(lab, **more):
     return lab.Desk(settings, OrderSettings())
 
 
-def test_a_silent_market_shows_a_provisional_row_and_then_the_same_final_one(tape, lab):
+def silent_market(tape, lab):
+    """A desk whose market is silent behind the acceptance and the fill of an order."""
     desk = live(lab)
     tape.quote(0, 9.9, 10.1)
     quote = lab.effective(tape.batch(0, tape.market))
@@ -237,6 +238,22 @@ def test_a_silent_market_shows_a_provisional_row_and_then_the_same_final_one(tap
     tape.fill(1.5, 40, 10.1, "e1")
     events = lab.effective(tape.batch(1, tape.orders, ingest=lab.T0 + 2 * SECOND))
     desk.push(quote, Batch(2, watermark=lab.T0 + 3 * SECOND), events)
+    return desk
+
+
+def two_acceptances(tape, lab):
+    """Stamped rows of orders A and B, which came in at 5 s."""
+    tape.accept(1, 100)
+    tape.accept(2, 100, order_id="B")
+    events = lab.effective(tape.batch(1, tape.orders, ingest=lab.T0 + 5 * SECOND)).events
+    rows = np.zeros(2, STAMPED)
+    for name in events.dtype.names:
+        rows[name] = events[name]
+    return rows
+
+
+def test_a_silent_market_shows_a_provisional_row_and_then_the_same_final_one(tape, lab):
+    desk = silent_market(tape, lab)
     assert not len(lab.statuses(desk.rows))
 
     shown = lab.statuses(desk.wait())
@@ -254,13 +271,7 @@ def test_a_silent_market_shows_a_provisional_row_and_then_the_same_final_one(tap
 
 
 def test_what_was_shown_and_waits_keeps_its_names_when_others_leave(tape, lab):
-    desk = live(lab)
-    tape.quote(0, 9.9, 10.1)
-    quote = lab.effective(tape.batch(0, tape.market))
-    tape.accept(1, 100)
-    tape.fill(1.5, 40, 10.1, "e1")
-    events = lab.effective(tape.batch(1, tape.orders, ingest=lab.T0 + 2 * SECOND))
-    desk.push(quote, Batch(2, watermark=lab.T0 + 3 * SECOND), events)
+    desk = silent_market(tape, lab)
     desk.wait()
     (logic,) = [logic for logic in desk.orders.values() if len(logic.shown)]
     assert not len(logic.waiting)
@@ -289,12 +300,7 @@ def test_what_is_shown_next_keeps_its_names_when_others_leave(tape, lab):
 
 
 def test_what_was_shown_already_is_not_waited_for_again(tape, lab):
-    tape.accept(1, 100)
-    tape.accept(2, 100, order_id="B")
-    rows = np.zeros(2, STAMPED)
-    events = lab.effective(tape.batch(1, tape.orders, ingest=lab.T0 + 5 * SECOND)).events
-    for name in events.dtype.names:
-        rows[name] = events[name]
+    rows = two_acceptances(tape, lab)
     shown = Shown()
     assert shown.waiting_since(rows) == lab.T0 + 5 * SECOND
 
@@ -309,12 +315,7 @@ def test_what_was_shown_already_is_not_waited_for_again(tape, lab):
 
 
 def test_rows_that_the_watermark_has_not_passed_come_again(tape, lab):
-    tape.accept(1, 100)
-    tape.accept(2, 100, order_id="B")
-    rows = np.zeros(2, STAMPED)
-    events = lab.effective(tape.batch(1, tape.orders)).events
-    for name in events.dtype.names:
-        rows[name] = events[name]
+    rows = two_acceptances(tape, lab)
     group = OrderLogic(OrderSettings(), None).group
     group.tables = reserve(group.tables, rows)
     later = np.zeros(2, np.uint8)
