@@ -92,6 +92,7 @@ DETAIL = np.dtype(
         ("decision_px", "f8"),
         ("participation", "f8"),
         ("kappa_t", "f8"),  # front-loading of an implementation-shortfall schedule
+        ("profile", "u8"),  # of a schedule the algorithm sent, see domain.profiles
     ]
 )
 """What is said once of an order, at acceptance or replacement: rare, so kept out of EVENT."""
@@ -102,7 +103,9 @@ HAS_DETAIL = 1 << 31
 SHOWS_ONLY = 1 << 30
 """Bit of EVENT.flags of a mark that shows an order and changes nothing."""
 
-DETAIL_NAMES = ("cl_ord", "broker", "algo", "strategy", "trader", "desk", "client", "currency")
+DETAIL_NAMES = (
+    "cl_ord", "broker", "algo", "strategy", "trader", "desk", "client", "currency", "profile",
+)  # fmt: skip
 """Fields of DETAIL that are keys of names."""
 
 EVENT_NUMBERS = (

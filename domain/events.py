@@ -11,6 +11,8 @@ class AlgoParams(msgspec.Struct, omit_defaults=True, frozen=True):
     """What an algorithm was told: times are RFC 3339, participation is a rate 0–1.
 
     `urgency` is LOW, MEDIUM or HIGH; `kappa_t`, which goes before it, is the κ·T itself.
+    `profile` is a schedule of its own, which goes before any other: the shares of the order that
+    fall into equal parts of the time from `start` to `end`, in trading time; they sum to 1.
     """
 
     schedule: str | None = None
@@ -19,6 +21,7 @@ class AlgoParams(msgspec.Struct, omit_defaults=True, frozen=True):
     participation: float | None = None
     urgency: str | None = None
     kappa_t: float | None = None
+    profile: list[float] | None = None
 
 
 class OrderMessage(msgspec.Struct, omit_defaults=True, kw_only=True):

@@ -9,9 +9,10 @@ import numpy as np
 from domain.batch import Batch, DeadLetter
 from domain.columns import DETAIL, EVENT, EVENT_NUMBERS, MARKET, blank
 from domain.errors import Refused
-from domain.events import REPUBLISH, Clock, Envelope, MarketMessage, OrderMessage
+from domain.events import REPUBLISH, AlgoParams, Clock, Envelope, MarketMessage, OrderMessage
 from domain.instants import NO_TIME, parse_rfc3339
 from domain.keys import GROUPS, crc_of, group_of, key_of
+from domain.profiles import profile_text
 from domain.reasons import DeadLetterReason
 from domain.reference_check import decode_reference
 from domain.validate import check_market, check_order, known, side_of
@@ -273,17 +274,23 @@ class RowBuilder:
         schedule = (params.schedule if params else None) or message.algo
         if schedule and schedule in Schedule.__members__:
             found["schedule"] = Schedule[schedule]
-        if params:
-            if params.start:
-                found["start_ts"] = _time("algo_params.start", params.start)
-            if params.end:
-                found["end_ts"] = _time("algo_params.end", params.end)
-            if params.participation is not None:
-                found["participation"] = params.participation
-            if params.kappa_t is not None:
-                found["kappa_t"] = params.kappa_t
-            elif params.urgency in URGENCY_KAPPA_T:
-                found["kappa_t"] = URGENCY_KAPPA_T[params.urgency]
+        return found | self._schedule_of(params) if params else found
+
+    def _schedule_of(self, params: AlgoParams) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        if params.start:
+            found["start_ts"] = _time("algo_params.start", params.start)
+        if params.end:
+            found["end_ts"] = _time("algo_params.end", params.end)
+        if params.participation is not None:
+            found["participation"] = params.participation
+        if params.kappa_t is not None:
+            found["kappa_t"] = params.kappa_t
+        elif params.urgency in URGENCY_KAPPA_T:
+            found["kappa_t"] = URGENCY_KAPPA_T[params.urgency]
+        if params.profile is not None:
+            found["profile"] = self._key(profile_text(params.profile))
+            found["schedule"] = Schedule.CUSTOM
         return found
 
     def _not_ahead(self, ts_event: int, published: int) -> int:

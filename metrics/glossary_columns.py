@@ -58,7 +58,7 @@ _DIRECT = (
 
 _OTHERS = {
     "expected_progress": "`expected_twap`, `expected_vwap_live`, `expected_pov`, `expected_is` "
-    "or `expected_close`, by the order's schedule",
+    "or `expected_close`, by the order's schedule; `expected_vwap` along a profile of its own",
     "window_slippage_bps": "`slippage_bps` vs arrival of the window's fills",
     "own_matched_qty": "quantity of our own prints that were found on the tape",
     "slippage_bps": "`slippage_bps` vs `arrival_mid`",

@@ -13,16 +13,18 @@ from domain.instants import NO_TIME
 from domain.reasons import Reason
 from domain.rows import FillStatus
 from domain.vocabulary import URGENCY_KAPPA_T, EventKind, OrderType, Schedule, TimeInForce
+from metrics.curves import curve_at
 from metrics.schedules import (
     expected_close,
     expected_is,
     expected_pov,
     expected_rebased,
     expected_twap,
+    expected_vwap,
     expected_vwap_live,
     remaining_volume,
 )
-from operators.kernel import Row, kernel
+from operators.kernel import Row, Table, kernel
 from operators.orders.curves import usual_between
 from operators.orders.hours import (
     REACH_NS,
@@ -49,6 +51,7 @@ _VWAP = int(Schedule.VWAP)
 _POV = int(Schedule.POV)
 _IS = int(Schedule.IS)
 _CLOSE = int(Schedule.CLOSE)
+_CUSTOM = int(Schedule.CUSTOM)
 _NONE = int(Schedule.NONE)
 _ON_CLOSE = int(OrderType.MARKET_ON_CLOSE)
 _LIMIT_ON_CLOSE = int(OrderType.LIMIT_ON_CLOSE)
@@ -57,10 +60,12 @@ _AT_OPEN = int(TimeInForce.OPG)
 _KAPPA_T = URGENCY_KAPPA_T["MEDIUM"]
 """Where the algorithm does not say."""
 
+_curve_at = curve_at.kernel
 _expected_twap = expected_twap.kernel
 _expected_pov = expected_pov.kernel
 _expected_is = expected_is.kernel
 _expected_close = expected_close.kernel
+_expected_curve = expected_vwap.kernel
 _expected_rebased = expected_rebased.kernel
 _expected_live = expected_vwap_live.kernel
 _remaining = remaining_volume.kernel
@@ -75,12 +80,17 @@ def is_for_close(order: Row) -> bool:
 
 
 @kernel
+def _told_start(order: Row) -> Any:
+    return order.start_ts if order.start_ts != NO_TIME else order.arrival_ts
+
+
+@kernel
 def window_of(tables: Tables, order: Row, has_hours: bool) -> tuple[Any, ...]:
     """(start, end) of the order's schedule, NO_TIME where it is not known.
 
     An amendment starts it anew.
     """
-    start = order.start_ts if order.start_ts != NO_TIME else order.arrival_ts
+    start = _told_start(order)
     end = order.end_ts
     if order.base >= 0:
         start = max(start, tables.kept[order.base].ts)
@@ -213,14 +223,50 @@ def _expected_auction(tables: Tables, order: Row, first: int, last: int) -> Any:
 
 
 @kernel
+def _profile_row(profiles: Table, key: Row) -> Any:
+    """Row of a schedule that an algorithm sent; it is among them."""
+    lo = 0
+    hi = profiles.shape[0] - 1
+    while lo < hi:
+        middle = (lo + hi) >> 1
+        if profiles[middle].key < key:
+            lo = middle + 1
+        else:
+            hi = middle
+    return lo
+
+
+@kernel
+def _due_by_profile(
+    tables: Tables, order: Row, first: int, last: int, since: int, until: int, end: int
+) -> Any:
+    """The same by the algorithm's own schedule, whose window an amendment does not cut."""
+    start = _told_start(order)
+    if first != last:
+        start = max(start, order.now_ts - REACH_NS)
+    whole = trading_ns(tables.hours, first, last, start, end)
+    if whole == 0:
+        return np.nan
+    profile = tables.profiles[_profile_row(tables.profiles, order.profile)]
+    x_since = trading_ns(tables.hours, first, last, start, since) / whole
+    x_until = trading_ns(tables.hours, first, last, start, until) / whole
+    before = _curve_at(profile.done, profile.parts, x_since)
+    if before >= 1.0:
+        return 1.0
+    return _expected_curve(_curve_at(profile.done, profile.parts, x_until), before, 1.0)
+
+
+@kernel
 def _due_of_rest(
     tables: Tables, order: Row, first: int, last: int, since: int, until: int, end: int, whole: int
 ) -> Any:
-    """Share due at `until` of what a TWAP or IS plans to do from `since` to its end."""
+    """Share due at `until` of what a schedule by time plans to do from `since` to its end."""
     passed = trading_ns(tables.hours, first, last, since, until)
     left = trading_ns(tables.hours, first, last, since, end)
     if left == 0 and whole > 0:
         return 0.0
+    if order.schedule == _CUSTOM:
+        return _due_by_profile(tables, order, first, last, since, until, end)
     if order.schedule == _TWAP:
         return _expected_twap(passed * 1e-9, 0.0, left * 1e-9)
     kappa_t = order.kappa_t if order.kappa_t == order.kappa_t else _KAPPA_T
@@ -233,7 +279,7 @@ def _due_of_rest(
 def _expected_by_time(
     tables: Tables, order: Row, first: int, last: int, start: int, end: int
 ) -> Any:  # fmt: skip
-    """Expected progress of a TWAP or IS, which plans anew after each halt."""
+    """Expected progress of a schedule by time, which plans anew after each halt."""
     until = min(max(order.now_ts, start), end)
     whole = trading_ns(tables.hours, first, last, start, end)
     since = start
@@ -270,7 +316,7 @@ def _scheduled(tables: Tables, order: Row, ref: Row, qty: float, own_qty: float)
             return np.nan, _NO_REFERENCE
         share = _expected_vwap(tables, order, ref, first, last, start, end, own_qty)
         return share, _NO_REFERENCE
-    if order.schedule in (_TWAP, _IS):
+    if order.schedule in (_TWAP, _IS) or (order.schedule == _CUSTOM and order.profile != 0):
         return _expected_by_time(tables, order, first, last, start, end), _NO_SCHEDULE
     return np.nan, _NO_SCHEDULE
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from domain.columns import DETAIL, EVENT, HAS_DETAIL
+from domain.columns import DETAIL, DETAIL_NAMES, EVENT, HAS_DETAIL
 from domain.instants import NO_TIME, SECOND
+from domain.profiles import profile_rows
 from domain.reasons import Reason
 from domain.reference import REFERENCE, ReferenceRecord
 from domain.reference_book import ReferenceBook
@@ -61,14 +62,13 @@ _MANY_NAMES = 64
 _NOBODY = np.empty(0, np.uint64)
 _ORDER_NAMES = (
     "order", "root", "parent", "symbol", "desk", "broker", "algo", "strategy", "trader",
-    "client", "currency", "cl_ord",
+    "client", "currency", "cl_ord", "profile",
 )  # fmt: skip
 _KEPT_NAMES = ("exec", "exec_ref", "venue")
 _EVENT_NAMES = ("order", "root", "parent", "symbol", "venue", "exec", "exec_ref")
 _EVENT_OF_STAMPED = np.dtype(
     {"names": ["event"], "formats": [(np.void, EVENT.itemsize)], "itemsize": STAMPED.itemsize}
 )
-_DETAIL_NAMES = ("broker", "algo", "strategy", "trader", "desk", "client", "currency", "cl_ord")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +117,17 @@ class OrderGroup:
 
     def add_details(self, rows: np.ndarray) -> None:
         """Keep details until their events are folded."""
+        self.know_profiles(rows["profile"])
         if rows.shape[0]:
             rows = joined([self.details, rows], DETAIL)
             self.details = rows[np.lexsort((rows["pos"], rows["source"]))]
+
+    def know_profiles(self, keys: np.ndarray) -> None:
+        """Know of the schedules that these keys name, among all names."""
+        known = self.tables.profiles["key"]
+        if np.isin(keys, known, invert=True)[keys != 0].any():
+            found = {*known.tolist(), *keys.tolist()} - {0}
+            self.tables = self.tables._replace(profiles=profile_rows(found, self.names))
 
     def drop_details(self, folded: np.ndarray) -> None:
         """Let go the details of events that were folded."""
@@ -323,11 +331,14 @@ class OrderGroup:
             (tables.orders[: int(tables.used[ORDERS])], _ORDER_NAMES),
             (tables.kept[: int(tables.used[KEPTS])], _KEPT_NAMES),
             (held, _EVENT_NAMES),
-            (self.details, _DETAIL_NAMES),
+            (self.details, DETAIL_NAMES),
         )
         live = used_keys(self.names, arrays)
         self.names = {key: self.names[key] for key in live}
         self._names_kept = len(live)
+        profiles = self.tables.profiles
+        stay = [key in live for key in profiles["key"].tolist()]
+        self.tables = self.tables._replace(profiles=profiles[stay])
 
 
 def events_of(rows: np.ndarray, later: np.ndarray) -> np.ndarray:

@@ -94,6 +94,7 @@ ORDER_STATE = np.dtype(
         ("unshown", "u1"),  # something changed since the last numbered row
         ("restated", "u1"),  # RESTATED_…: rows that changed what was said before
         ("kappa_t", "f8"),
+        ("profile", "u8"),
         ("now_day_vol", "f8"),
         ("base", "i4"),  # own event that amended the order last: its schedule starts anew there
         ("window", "i4"),  # what `window_digest` says of its start and end as told

@@ -62,6 +62,7 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
             self.group.book = ReferenceBook.load(book)
             self._resume_tables(packed)
             self.group.details = np.frombuffer(details, DETAIL).copy()
+            self.group.know_profiles(self.group.details["profile"])
             self.waiting = Waiting(np.frombuffer(pending, STAMPED).copy())
             self.horizons = np.frombuffer(horizons, HORIZON).copy()
 
@@ -76,6 +77,7 @@ class OrderLogic(StatefulBatchLogic[OrderPiece, Rows, Any]):
             for part in added["names"]:
                 group.names.update(_NAMES.decode(part))
             self._names_saved = group.names
+        group.know_profiles(orders["profile"])
 
     def snapshot(self) -> tuple[Any, ...]:
         """Plain data and packed arrays."""

@@ -107,6 +107,8 @@ def apply_detail(
         order.participation = d.participation
     if d.kappa_t == d.kappa_t and (newer or order.kappa_t != order.kappa_t):
         order.kappa_t = d.kappa_t
+    if d.profile != 0 and (newer or order.profile == 0):
+        order.profile = d.profile
 
 
 @kernel

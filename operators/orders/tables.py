@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from domain.errors import other_version
+from domain.profiles import PROFILE
 from domain.vocabulary import EventKind
 from operators.kernel import Table, kernel
 from operators.lookup import find, new_table, put, rehash, remove
@@ -29,7 +30,7 @@ ORDERS, KEPTS, MIDS, REFS, VENUES, AGGS, MOST_VENUES = range(7)
 COUNTERS = 7
 
 
-VERSION = 5
+VERSION = 6
 _ARENAS = (
     ("orders", ORDERS), ("sums", ORDERS), ("agg_sums", AGGS), ("kept", KEPTS), ("nexts", KEPTS),
     ("mids", MIDS), ("refs", REFS), ("venues", VENUES), ("venue_qty", VENUES),
@@ -65,6 +66,8 @@ class Tables(NamedTuple):
     calendars: Table
     indices: Table
     """Mids of indices, by symbol and time."""
+    profiles: Table
+    """Schedules that algorithms sent, by key: made anew after a restart."""
 
 
 def new_tables() -> Tables:
@@ -86,6 +89,7 @@ def new_tables() -> Tables:
         np.empty(0, HOURS),
         np.empty(0, CALENDAR),
         np.empty(0, INDEX_MID),
+        np.empty(0, PROFILE),
     )
 
 

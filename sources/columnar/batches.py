@@ -134,6 +134,11 @@ class BatchMaker:
             names = block.names(name)
             if names is not None:
                 found.update(_texts(names, block, name, rows))
+        profiles = None if market else block.profiles()
+        if profiles is not None:
+            found.update(
+                (key, profiles.texts[key]) for key in set(profiles.keys[rows].tolist()) - {0}
+            )
         found.pop(0, None)
         return found
 

@@ -11,7 +11,7 @@ from domain.errors import InputError
 from domain.instants import NO_TIME
 from domain.vocabulary import MARKET_EVENT_TYPES, ORDER_EVENT_TYPES, ROUTE_EVENT_TYPES, Topic
 from sources.columnar import convert
-from sources.columnar.convert import Column, Names
+from sources.columnar.convert import Column, Names, Profiles
 
 T = TypeVar("T")
 ALL_TYPES = {**MARKET_EVENT_TYPES, **ORDER_EVENT_TYPES, **ROUTE_EVENT_TYPES}
@@ -34,6 +34,7 @@ ALIASES = {
     "algo_params.participation": "participation",
     "algo_params.urgency": "urgency",
     "algo_params.kappa_t": "kappa_t",
+    "algo_params.profile": "profile",
 }
 """Columns of a nested `algo_params` may also stand on their own."""
 
@@ -101,6 +102,10 @@ class Block:
             self.numbers(name)
         self.sequences("seq")
         _ = self.kind, self.told
+
+    def profiles(self) -> Profiles | None:
+        """The schedules that algorithms sent, None without such a column."""
+        return self._get("profile", convert.profiles)
 
     @cached_property
     def kind(self) -> np.ndarray | None:

@@ -9,7 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
+from domain.errors import Refused
 from domain.instants import NO_TIME, SECOND, parse_rfc3339
+from domain.keys import key_of
+from domain.profiles import profile_text
 from sources.hashing import Hashed, hash_integers, hash_names
 
 UNKNOWN = 255
@@ -159,6 +162,33 @@ def names(array: Any) -> Names:
     nothing = len(array.dictionary)
     codes = _filled(array.indices.cast(pa.int64()), np.int64, nothing)
     return Names(each.take(codes), codes, texts.fill_null("").to_pylist(), each.key)
+
+
+class Profiles(NamedTuple):
+    """A column of schedules: a key for each row, 0 for none; which are wrong; texts by key."""
+
+    keys: np.ndarray
+    lost: np.ndarray
+    texts: dict[int, str]
+
+
+def profiles(array: Any) -> Profiles:
+    """Schedules that algorithms sent: lists of numbers, or one text parted by `;`."""
+    n = len(array)
+    found = Profiles(np.zeros(n, np.uint64), np.zeros(n, np.bool_), {})
+    for row in np.flatnonzero(np.asarray(array.is_valid())).tolist():
+        value = array[row].as_py()
+        if value == "":
+            continue
+        shares = value.split(";") if isinstance(value, str) else value
+        try:
+            text = profile_text([float(share) for share in shares])
+        except (Refused, ValueError, TypeError):
+            found.lost[row] = True
+            continue
+        found.keys[row] = key = key_of(text)
+        found.texts[key] = text
+    return found
 
 
 def codes(array: Any, meaning: Mapping[str, int]) -> Column:

@@ -25,6 +25,7 @@ from sources.hashing import Hashed
 _SIDE_CODES = {str(side): i + 1 for i, side in enumerate(SIDES)}
 _COLUMN_OF = {"reported_avg_px": "avg_px"}
 _NAMES_OF_DETAIL = {"cl_ord": "cl_ord_id"}
+_NAMES = tuple(field for field in DETAIL_NAMES if field != "profile")
 _ENUMS = {"ord_type": OrderType, "time_in_force": TimeInForce, "asset_class": AssetClass}
 _TIMES = {"decision_ts": "decision_ts", "start_ts": "start", "end_ts": "end"}
 _NUMBERS = ("decision_px", "participation", "kappa_t")
@@ -125,7 +126,7 @@ def _detail_rows(  # noqa: PLR0912
     """DETAIL rows of the events that say anything of the kind."""
     said = np.zeros(len(events), np.bool_)
     told: dict[str, np.ndarray] = {}
-    for field in DETAIL_NAMES:
+    for field in _NAMES:
         found = doubts.names(_NAMES_OF_DETAIL.get(field, field))
         if found is not None:
             told[field] = found.hashed.key[rows]
@@ -149,6 +150,13 @@ def _detail_rows(  # noqa: PLR0912
     schedule = _schedule(block, rows)
     if schedule is not None:
         told["schedule"] = schedule
+    profiles = block.profiles()
+    if profiles is not None:
+        keys = told["profile"] = profiles.keys[rows]
+        own = keys != 0
+        said |= own
+        doubts.bad |= profiles.lost[rows]
+        told["schedule"] = np.where(own, Schedule.CUSTOM, told.get("schedule", 0))
     rate = told.get("participation")
     if rate is not None:
         doubts.bad |= (rate <= 0) | (rate > 1)

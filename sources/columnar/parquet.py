@@ -36,7 +36,8 @@ class ParquetReader:
     an input of its own; without it the file holds ticks: `symbol`, `ts_event`, a quote (`bid`,
     `ask`, sizes), a print (`price`, `size`) or both, the quote first. Times are int64 UNIX ns,
     timestamps, or RFC 3339; ids may be integers; a NaN is missing. `algo_params` may be a
-    struct or its members `schedule`, `start`, `end`, `participation`, `urgency`, `kappa_t`.
+    struct or its members `schedule`, `start`, `end`, `participation`, `urgency`, `kappa_t`,
+    `profile`, a list.
 
     Row groups are decoded one ahead, in a thread of the reader. Names of executions stay out
     of the batches unless `exec_names`; `late_names` finds them afterwards. Raises InputError.

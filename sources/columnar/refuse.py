@@ -18,7 +18,7 @@ from sources.columnar.block import Block
 _TIMES = ("ts_event", "decision_ts", "start", "end")
 _IDS = ("order_id", "parent_order_id", "root_order_id", "exec_id", "exec_ref_id", "route_id",
         "cl_ord_id")  # fmt: skip
-_PARAMS = ("schedule", "start", "end", "participation", "urgency", "kappa_t")
+_PARAMS = ("schedule", "start", "end", "participation", "urgency", "kappa_t", "profile")
 _TYPES = {**MARKET_EVENT_TYPES, **ORDER_EVENT_TYPES, **ROUTE_EVENT_TYPES}
 
 
@@ -108,6 +108,8 @@ def _convert(record: dict[str, Any], is_market: bool) -> MarketMessage | OrderMe
     record = {"ts_event": "", **record}
     if not is_market:
         params = {name: record.pop(name) for name in _PARAMS if name in record}
+        if isinstance(params.get("profile"), str):
+            params["profile"] = params["profile"].split(";")
         if params:
             record["algo_params"] = params
     if isinstance(record.get("conditions"), str):

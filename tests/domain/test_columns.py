@@ -24,7 +24,7 @@ GOLDEN = {
         "order:u8 pos:i8 source:u1 ord_type:u1 time_in_force:u1 asset_class:u1 schedule:u1 "
         "order_group:u1 reserved:u1 cl_ord:u8 broker:u8 algo:u8 strategy:u8 trader:u8 desk:u8 "
         "client:u8 currency:u8 decision_ts:i8 start_ts:i8 end_ts:i8 decision_px:f8 "
-        "participation:f8 kappa_t:f8",
+        "participation:f8 kappa_t:f8 profile:u8",
     ),
 }
 

@@ -189,7 +189,7 @@ def test_every_member_of_an_order_event_reaches_its_column(type_):
         "trader": key_of("t"), "desk": key_of("d"), "client": key_of("cl"),
         "currency": key_of("USD"), "decision_ts": NS - 60 * SECOND,
         "start_ts": NS + 60 * SECOND, "end_ts": NS + 3660 * SECOND, "decision_px": 185.0,
-        "participation": 0.1, "kappa_t": 6.0,
+        "participation": 0.1, "kappa_t": 6.0, "profile": 0,
     }  # fmt: skip
     assert {name: detail[name].tolist() for name in DETAIL.names} == expected
     keys = {int(row[n]) for n in ("order", "root", "parent", "symbol", "venue", "exec")}

@@ -53,6 +53,9 @@ said_once = {
     "participation": st.floats(0.01, 1),
     "urgency": st.sampled_from(["low", "MEDIUM", "High", "panic"]),
     "kappa_t": st.floats(0, 9),
+    "profile": st.lists(st.integers(0, 5), min_size=1, max_size=6)
+    .filter(any)
+    .map(lambda parts: [part / sum(parts) for part in parts]),
 }
 sides = st.sampled_from(["BUY", "SELL", "SELL_SHORT"])
 base = {"order_id": names, "symbol": names, "ts_event": times}
@@ -100,10 +103,11 @@ refused = st.one_of(
     other.map(lambda e: {k: v for k, v in e.items() if k != "symbol"}),
     accepted.map(lambda e: {**e, "participation": 1.5}),
     accepted.map(lambda e: {**e, "kappa_t": -1.0}),
+    accepted.map(lambda e: {**e, "profile": [0.5, 0.4]}),
     quoted.map(lambda e: {**e, "bid_size": -1.0}),
     printed.map(lambda e: {**e, "size": 0.0}),
 )
-ALGO_PARAMS = ("participation", "urgency", "kappa_t")
+ALGO_PARAMS = ("participation", "urgency", "kappa_t", "profile")
 event = st.one_of(accepted, filled, other, routed, quoted, printed, auctioned, refused)
 
 
@@ -134,15 +138,15 @@ def _cell(value: object) -> object:
     if value is None:
         return ""
     if isinstance(value, list):
-        return ";".join(value)
+        return ";".join(map(str, value))
     return repr(value) if isinstance(value, float) else str(value)
 
 
 def _type(name: str) -> pa.DataType:
     if name in NUMBERS:
         return pa.float64()
-    if name == "conditions":
-        return pa.list_(pa.string())
+    if name in {"conditions", "profile"}:
+        return pa.list_(pa.string() if name == "conditions" else pa.float64())
     return pa.bool_() if name == "eligible" else pa.int64() if name in WHOLE else pa.string()
 
 
