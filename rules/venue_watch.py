@@ -5,6 +5,7 @@ own.
 """
 
 import math
+from collections.abc import Iterator
 
 import msgspec
 
@@ -63,6 +64,8 @@ class VenueWatch(msgspec.Struct):
     """Whether the venue has ever answered: a feed without answers is not a silent venue."""
     heard: bool = False
     """Whether it has answered since it was found silent."""
+    alive: int = NO_TIME
+    """When the newest route that was answered went out: the venue took routes then."""
     last_route: int = NO_TIME
     today: int = 0
     before: int = 0
@@ -166,6 +169,7 @@ class VenueWatch(msgspec.Struct):
         """The venue lives: what it lost before this route waits no more."""
         silent = self.causes.get(SILENT)
         self.heard = True
+        self.alive = max(self.alive, route.t)
         until = silent.since if silent is not None and route.t >= silent.since else NO_TIME
         if not self.given_up and until == NO_TIME:
             return
@@ -235,16 +239,23 @@ class VenueWatch(msgspec.Struct):
             self._hold(REFUSES, Severity.CRITICAL, t, found, self.rejects)
 
     def _silence(self, base: VenueBase) -> int:
-        """When enough routes that wait now will have waited too long, if none is answered."""
+        """When enough routes that wait now will have waited too long, if none is answered.
+
+        One that went out before a route which was answered is lost; the venue is not silent.
+        """
         if not self.answered and math.isnan(base.ack_p99_ms):
             return END_OF_TIME
         limit, count = base.silent_ns, 0
-        for route in self.waiting.values():
+        for route in self._unanswered():
             if is_trading(base.calendar, route.t) and is_trading(base.calendar, route.t + limit):
                 count += 1
                 if count == SILENT_ROUTES:
                     return route.t + limit
         return END_OF_TIME
+
+    def _unanswered(self) -> Iterator[Waiting]:
+        """Routes that wait, later than any that was answered."""
+        return (route for route in self.waiting.values() if route.t > self.alive)
 
     def _judge_silence(self, t: int, base: VenueBase) -> None:
         self.silent_at = self._silence(base)
@@ -253,7 +264,7 @@ class VenueWatch(msgspec.Struct):
         self.silent_at = END_OF_TIME
         if SILENT in self.causes:
             return
-        late = [route.t for route in self.waiting.values() if route.t <= t - base.silent_ns]
+        late = [route.t for route in self._unanswered() if route.t <= t - base.silent_ns]
         p99_s = base.ack_p99_ms / 1e3
         found = AlertEvidence(
             n=len(late),

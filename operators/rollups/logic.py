@@ -23,7 +23,7 @@ from operators.rollups.inbox import Inbox
 from operators.rollups.pieces import LIGHT, Gather, Raised, ScopePiece
 from operators.rollups.state import Kept, Rollups
 
-VERSION = 1
+VERSION = 2
 """Of the snapshot."""
 _pack = msgspec.msgpack.encode
 _KEPT = msgspec.msgpack.Decoder(Kept)

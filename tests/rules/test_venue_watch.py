@@ -280,6 +280,22 @@ def test_a_route_lost_now_and_then_is_no_silence(venue):
     assert len(xnas.watch.waiting) <= 1
 
 
+def test_routes_lost_among_others_that_are_answered_are_no_silence(venue):
+    xnas = venue()
+
+    for i in range(30):
+        xnas.send(i * 1.0)
+        xnas.route(i * 1.0 + 0.5)
+    assert len(xnas.watch.waiting) == 30
+    assert not xnas.changes
+    for i in range(3):
+        xnas.send(40.0 + i)
+    xnas.pass_time(60.0)
+
+    assert xnas.changes == [(47.0, CRITICAL)]
+    assert xnas.watch.causes[SILENT].evidence.n == 3
+
+
 def test_an_answer_to_a_route_that_was_not_seen_counts(venue):
     xnas = venue()
 
