@@ -18,6 +18,7 @@ import numpy as np
 
 from domain.calendar_table import rules_of
 from domain.instants import NO_TIME, SECOND, parse_rfc3339
+from domain.published import Severity
 
 MAX_SLOTS = 48
 """Most parts a curve may cut a session into: half-hours of a whole day."""
@@ -77,6 +78,21 @@ class Baseline(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Equally spaced quantiles, least to greatest, in which a value's percentile is read."""
 
 
+class Finding(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What past days say against a venue or a cohort: an alert for as long as the record holds."""
+
+    severity: Severity
+    words: str
+    """What was found, for people."""
+    n: int
+    """Fills or orders behind it."""
+    expected: float
+    actual: float
+    threshold: float
+    """These three in bps, positive against us."""
+    z: float | None = None
+
+
 class ReferenceRecord(msgspec.Struct, omit_defaults=True, kw_only=True):
     """One record. Prices in quote currency, quantities in the instrument's unit."""
 
@@ -115,6 +131,8 @@ class ReferenceRecord(msgspec.Struct, omit_defaults=True, kw_only=True):
 
     baselines: dict[str, Baseline] = {}
     """Of a venue or cohort: what is usual, by metric name."""
+    finding: Finding | None = None
+    """Of a venue or cohort: what a comparison over past days found against it."""
     rate: float | None = None
     """Of a currency pair: units of the second currency for one of the first."""
     coefficients: dict[str, float] = {}

@@ -164,6 +164,7 @@ def _check_scope_members(record: ReferenceRecord, who: str) -> None:
             _refuse(f"baselines.{name}.n must be positive, was {baseline.n} ({who})")
         if sorted(baseline.quantiles) != baseline.quantiles:
             _refuse(f"baselines.{name}.quantiles must not fall ({who})")
+    _check_finding(record, who)
     _all_finite("coefficients", record.coefficients.values(), who)
     _all_finite("standard_errors", record.standard_errors.values(), who)
     unknown = record.standard_errors.keys() - record.coefficients.keys()
@@ -172,6 +173,18 @@ def _check_scope_members(record: ReferenceRecord, who: str) -> None:
     for name, (low, high) in record.ranges.items():
         if not low <= high:
             _refuse(f"ranges.{name} must be [least, greatest], was [{low:g}, {high:g}] ({who})")
+
+
+def _check_finding(record: ReferenceRecord, who: str) -> None:
+    finding = record.finding
+    if finding is None:
+        return
+    if record.kind not in {ReferenceKind.VENUE, ReferenceKind.COHORT}:
+        _refuse(f"a finding is of a venue:… or a cohort:… ({who})")
+    numbers = (finding.expected, finding.actual, finding.threshold, finding.z)
+    _all_finite("finding", (number for number in numbers if number is not None), who)
+    if finding.n < 1:
+        _refuse(f"finding.n must be positive, was {finding.n} ({who})")
 
 
 def _all_finite(name: str, values: Iterable[float], who: str) -> None:

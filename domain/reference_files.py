@@ -27,7 +27,7 @@ _NUMBERS = frozenset(
     ("adv_qty", "sigma_daily_bps", "beta", "spread_bps", "tick", "lot", "prev_close", "rate")
 )
 _NUMBER_LISTS = ("volume_curve", "volatility_curve")
-_JSON_CELLS = ("baselines", "coefficients", "standard_errors", "ranges")
+_JSON_CELLS = ("baselines", "finding", "coefficients", "standard_errors", "ranges")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ import msgspec
 from domain.flags import Flags
 from domain.instants import END_OF_TIME, NO_TIME, SECOND
 from domain.published import AlertEvidence, Severity
-from domain.reference import ReferenceRecord
+from domain.reference import Finding, ReferenceRecord
 from metrics.control_charts import cusum, winsorised
-from rules.causes import LEAST_NS, Cause, worst_of
+from rules.causes import LEAST_NS, Cause, cause_of, worst_of
 from rules.cohort_flags import QUIET_NS, CohortFlags
 
 SLACK = 0.25
@@ -58,6 +58,8 @@ class CohortBase:
     sd: float = 1.0
     orders_per_day: float = 0.0
     """Finished ones."""
+    finding: Finding | None = None
+    """What past days say against it."""
 
 
 def cohort_base(record: ReferenceRecord | None) -> CohortBase:
@@ -71,9 +73,9 @@ def cohort_base(record: ReferenceRecord | None) -> CohortBase:
         return CohortBase()
     usual = record.baselines.get("z_cost")
     if usual is None or usual.mean is None or not usual.sd or usual.n < LEAST_HISTORY:
-        return CohortBase()
+        return CohortBase(finding=record.finding)
     mean = usual.mean + usual.sd / math.sqrt(usual.n)
-    return CohortBase(mean, usual.sd, usual.n / (record.days or BASE_DAYS))
+    return CohortBase(mean, usual.sd, usual.n / (record.days or BASE_DAYS), record.finding)
 
 
 def limit_of(orders_per_day: float) -> float:
@@ -100,6 +102,9 @@ class CohortWatch(msgspec.Struct):
     """Such days before it, with their average number of orders, the newest counting most."""
     per_day: float = 0.0
     cause: Cause | None = None
+    found: Cause | None = None
+    """What past days say against it, and when an order was last at work meanwhile."""
+    met: int = NO_TIME
     back_at: float = RETURN * LIMIT
     """At this value of `down` the alert ends."""
     flags: CohortFlags = msgspec.field(default_factory=CohortFlags)
@@ -110,10 +115,19 @@ class CohortWatch(msgspec.Struct):
     @property
     def worst(self) -> Cause | None:
         """What is the matter; None where nothing is."""
-        if not self.flags.causes:
+        if not self.flags.causes and self.found is None:
             return self.cause
-        own = {} if self.cause is None else {"": self.cause}
+        own = {name: x for name, x in (("", self.cause), ("found", self.found)) if x is not None}
         return worst_of({**own, **self.flags.causes})
+
+    def heed(self, t: int, finding: Finding | None) -> None:
+        """Hold what past days say while an order comes or goes."""
+        self.met = t
+        if finding is None:
+            self.found = None
+        elif self.found is None or self.found.severity is not finding.severity:
+            self.found = cause_of(finding, t)
+        self._settle(t)
 
     def take(
         self, t: int, z_cost: float, base: CohortBase, *, order_id: str = "", flags: Flags = NONE
@@ -140,6 +154,8 @@ class CohortWatch(msgspec.Struct):
         """The time `due` has come."""
         if t >= self.last + QUIET_NS:
             self.cause = None
+        if t >= self.met + QUIET_NS:
+            self.found = None
         self.flags.at(t)
         self._settle(t)
 
@@ -168,15 +184,14 @@ class CohortWatch(msgspec.Struct):
         self.down, self.back_at = 0.0, RETURN * limit
 
     def _settle(self, t: int) -> None:
-        self.due = self.flags.due
-        if self.cause is None:
-            return
-        self.due = min(self.due, self.last + QUIET_NS)
-        if self.down >= self.back_at:
+        ends = END_OF_TIME
+        if self.cause is not None and self.down >= self.back_at:
             ends = self.cause.since + LEAST_NS
             if t >= ends:
-                self.cause = None
+                self.cause, ends = None, END_OF_TIME
                 self.up, self.n, self.total = 0.0, 0, 0.0
-                self.due = self.flags.due
-            else:
-                self.due = min(self.flags.due, ends)
+        self.due = min(self.flags.due, ends)
+        if self.cause is not None:
+            self.due = min(self.due, self.last + QUIET_NS)
+        if self.found is not None:
+            self.due = min(self.due, self.met + QUIET_NS)

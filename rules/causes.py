@@ -4,6 +4,7 @@ import msgspec
 
 from domain.instants import SECOND
 from domain.published import AlertEvidence, Severity
+from domain.reference import Finding
 
 LEAST_NS = 60 * SECOND
 """An alert's condition lasts at least this long, so that none flickers."""
@@ -20,6 +21,15 @@ class Cause(msgspec.Struct):
     evidence: AlertEvidence
     words: str = ""
     """What was noticed, where the numbers do not say it."""
+
+
+def cause_of(finding: Finding, t: int) -> Cause:
+    """The cause that a finding of past days is, from `t` on."""
+    evidence = AlertEvidence(
+        n=finding.n, expected=finding.expected, actual=finding.actual, z=finding.z,
+        threshold=finding.threshold,
+    )  # fmt: skip
+    return Cause(finding.severity, t, evidence, finding.words)
 
 
 def is_worse(new: Severity, old: Severity | None) -> bool:

@@ -10,7 +10,7 @@ from functools import cached_property
 
 from domain.instants import MILLISECOND, SECOND
 from domain.published import Severity
-from domain.reference import ReferenceRecord
+from domain.reference import Finding, ReferenceRecord
 from domain.vocabulary import RejectReason
 from rules.rates import Weights, weights_of
 
@@ -74,6 +74,8 @@ class VenueBase:
     ack_p99_ms: float = math.nan
     calendar: str = DEFAULT_CALENDAR
     routes_per_day: float = 0.0
+    finding: Finding | None = None
+    """What past days say against it."""
 
     def more(self, today: int, before: int) -> float:
         """Evidence that is asked for beyond 7 and 9; outcomes of today and of the day before.
@@ -132,9 +134,10 @@ def venue_base(record: ReferenceRecord | None) -> VenueBase:
     calendar = record.calendar or DEFAULT_CALENDAR
     p99 = acks.p99 if acks is not None and acks.p99 is not None else math.nan
     if rates is None or rates.mean is None or rates.n < LEAST_HISTORY:
-        return VenueBase(ack_p99_ms=p99, calendar=calendar)
+        return VenueBase(ack_p99_ms=p99, calendar=calendar, finding=record.finding)
     p0 = min(max(rates.mean, _LEAST_RATE), _MOST_RATE)
-    return VenueBase(p0, True, p99, calendar, rates.n / (record.days or BASE_DAYS))
+    routes_per_day = rates.n / (record.days or BASE_DAYS)
+    return VenueBase(p0, True, p99, calendar, routes_per_day, record.finding)
 
 
 def is_burst(failures: int, answers: int, orders: int) -> bool:

@@ -12,7 +12,8 @@ import msgspec
 from domain.calendars import is_trading, next_close
 from domain.instants import END_OF_TIME, NO_TIME, SECOND
 from domain.published import AlertEvidence, Severity
-from rules.causes import LEAST_NS, Cause, is_worse, worst_of
+from domain.reference import Finding
+from rules.causes import LEAST_NS, Cause, cause_of, is_worse, worst_of
 from rules.rates import RateWatch
 from rules.venue import (
     BURST_WINDOW_S,
@@ -30,6 +31,8 @@ from rules.venue import (
 REFUSES = "refuses"
 SLOW = "slow"
 SILENT = "silent"
+FOUND = "found"
+"""What a comparison over past days found against it."""
 MOST_WAITING = 4096
 """Routes without an answer that are remembered of one venue."""
 
@@ -156,8 +159,16 @@ class VenueWatch(msgspec.Struct):
 
     def _meet(self, t: int, base: VenueBase) -> None:
         self.last_route = t
+        self._heed(t, base.finding)
         if self.day_ends == NO_TIME:
             self.day_ends = next_close(base.calendar, t)
+            self._plan()
+
+    def _heed(self, t: int, finding: Finding | None) -> None:
+        """Hold what past days say while routes go there."""
+        held = self.causes.get(FOUND)
+        if finding is not None and (held is None or held.severity is not finding.severity):
+            self.causes[FOUND] = cause_of(finding, t)
             self._plan()
 
     def _forget(self, key: int) -> None:
@@ -291,6 +302,8 @@ class VenueWatch(msgspec.Struct):
             return self.rejects.is_back(self._more(base))
         if name == SLOW:
             return self.latency.is_back(self._more(base))
+        if name == FOUND:
+            return base.finding is None
         return self.heard and self._silence(base) > t
 
     def _settle(self, t: int, base: VenueBase) -> None:

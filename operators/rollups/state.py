@@ -178,6 +178,7 @@ class Rollups:
                 cohort = cohorts[scope] = CohortScope(algo, broker or "-")
             cohort.seen = t
             cohort.orders[order] = True
+            self._heed(cohort, t)
             self.found += tell_late(cohort, cohort.watch.worst, t, orders[order].desk, orders)
 
     def _close(self, t: int, row: tuple[Any, ...]) -> None:
@@ -188,12 +189,22 @@ class Rollups:
         self._let_go(key, order)
         if order.cohort:
             cohort = kept.cohorts[order.cohort]
+            cohort.watch.heed(t, self._base_of_cohort(cohort, t).finding)
             cohort.watch.take(
                 t, z_cost, self._base_of_cohort(cohort, t),
                 order_id=order.order_id, flags=self._flags,
             )  # fmt: skip
             kept.due = min(kept.due, cohort.watch.due)
             self.found += tell_all(cohort, cohort.watch.worst, t, kept.orders)
+
+    def _heed(self, cohort: CohortScope, t: int) -> None:
+        """Say what past days found against a cohort, to every desk that works by it."""
+        watch, finding = cohort.watch, self._base_of_cohort(cohort, t).finding
+        if finding is None and watch.found is None:
+            return
+        watch.heed(t, finding)
+        self.kept.due = min(self.kept.due, watch.due)
+        self.found += tell_all(cohort, watch.worst, t, self.kept.orders)
 
     def _let_go(self, key: int, order: OpenOrder) -> None:
         kept = self.kept

@@ -11,10 +11,10 @@ from domain.batch import Batch
 from domain.columns import EVENT
 from domain.errors import RecoveryError
 from domain.flags import Flag
-from domain.instants import END_OF_TIME, NO_TIME, SECOND
+from domain.instants import END_OF_TIME, NO_TIME, SECOND, format_rfc3339
 from domain.keys import GROUP_KEYS, group_of, key_of
 from domain.published import Severity
-from domain.reference import Baseline, ReferenceRecord
+from domain.reference import Baseline, Finding, ReferenceRecord
 from domain.rows import BAR, ORDER, STATUS, Rows
 from domain.thresholds import AlertType
 from domain.vocabulary import EventKind, OrderState, RejectReason
@@ -318,7 +318,72 @@ def test_a_known_rate_lets_the_severity_rise(tape, keyed):
     assert [c.severity for c in found.crossings if c.desk == "D0"] == [MEDIUM, Severity.HIGH]
 
 
+def against(scope, severity=MEDIUM, words="fills here cost 1.2 bps more than elsewhere", **more):
+    finding = Finding(
+        severity=severity, words=words, n=400, expected=0.0, actual=1.2, threshold=0.0, z=4.0
+    )
+    usual = {"reject_rate": Baseline(n=9, mean=0.0)}
+    return ReferenceRecord(type="reference", scope=scope, baselines=usual, finding=finding, **more)
+
+
+def test_what_past_days_say_against_a_venue_is_told_to_those_who_route_there(tape, keyed):
+    quotes(tape, 60)
+    for i in range(4):
+        root(tape, i)
+    for n in range(20, 60, 5):
+        route(tape, n, float(n), of=n // 5 % 2)
+    steps = keyed(ordered(tape))
+
+    found = rolled(steps, references=(against("venue:XNAS"),))
+
+    assert found.told == [("venue:XNAS", "D0", MEDIUM), ("venue:XNAS", "D1", MEDIUM)]
+    words = [c.recommendation for c in found.crossings]
+    assert words[0] == (
+        "Reroute from XNAS: 1 order, 10.0k USD notional affected; "
+        "fills here cost 1.2 bps more than elsewhere"
+    )
+    assert found.crossings[0].evidence.actual == 1.2
+    assert rolled(steps, references=(against("venue:BATS"),)).crossings == []
+
+
+def test_it_is_over_once_a_newer_record_does_not_say_it(tape, keyed, lab):
+    quotes(tape, 200)
+    root(tape, 0)
+    for n in range(20, 200, 5):
+        route(tape, n, float(n), of=0)
+    at = format_rfc3339(lab.T0 + 100 * SECOND)
+    later = ReferenceRecord(
+        type="reference", scope="venue:XNAS", baselines={"ack_ms": Baseline(n=9, p99=50.0)},
+        effective_from=at,
+    )  # fmt: skip
+
+    found = rolled(keyed(ordered(tape)), references=(against("venue:XNAS"), later))
+
+    assert [c.severity for c in found.crossings] == [MEDIUM, None]
+    assert 100 <= (found.crossings[-1].t - lab.T0) / SECOND <= 105
+
+
 # Cohorts
+
+
+def test_what_past_days_say_against_an_algorithm_is_told_with_its_first_order(tape, keyed):
+    quotes(tape, 60)
+    root(tape, 0)
+    tape.accept(30.0, 100, "P9", desk="D9", algo="VWAP", broker="BRK1", currency="USD")
+    high = against("cohort:VWAP/BRK1", Severity.HIGH, "orders cost 4 bps more than expected")
+    steps = keyed(ordered(tape))
+
+    for restart in (False, True):
+        found = Rollups(references=(high,))
+        for step in steps:
+            found.push(step)
+            if restart:
+                found.restart()
+        assert [(c.desk, c.severity) for c in found.crossings] == [
+            ("D0", Severity.HIGH), ("D9", Severity.HIGH),
+        ]  # fmt: skip
+        assert found.crossings[0].recommendation.endswith("orders cost 4 bps more than expected")
+    assert rolled(steps, references=(against("cohort:TWAP/BRK1"),)).crossings == []
 
 
 SYMBOL = ReferenceRecord(

@@ -6,7 +6,7 @@ import pytest
 
 from domain.instants import END_OF_TIME, SECOND
 from domain.published import Severity
-from domain.reference import Baseline, ReferenceRecord
+from domain.reference import Baseline, Finding, ReferenceRecord
 from metrics.control_charts import cusum_run_length, winsorised
 from rules.algorithm import QUIET_NS, CohortBase, CohortWatch, cohort_base, limit_of
 
@@ -217,3 +217,44 @@ def test_a_cohort_that_scatters_widely_from_its_first_orders_does_not_alarm():
     months = [finished(CohortWatch(), 1.5 * rng.standard_normal(80)) for _ in range(60)]
 
     assert sum(map(bool, months)) <= 6
+
+
+def test_a_finding_of_past_days_holds_until_a_day_without_orders():
+    finding = Finding(
+        severity=Severity.HIGH, words="dear", n=60, expected=2.0, actual=5.0, threshold=2.0, z=3.0
+    )
+    watch = CohortWatch()
+    watch.heed(0, finding)
+    watch.heed(EVERY, finding)
+    assert (watch.worst.severity, watch.worst.since, watch.worst.words) == (
+        Severity.HIGH, 0, "dear",
+    )  # fmt: skip
+    assert watch.due == EVERY + QUIET_NS
+
+    watch.at(watch.due)
+    assert watch.worst is None
+    assert watch.due == END_OF_TIME
+    watch.heed(2 * QUIET_NS, finding)
+    watch.heed(2 * QUIET_NS, None)
+    assert watch.worst is None
+
+
+def test_a_worse_cause_of_today_stands_before_a_finding():
+    finding = Finding(
+        severity=Severity.LOW, words="dear", n=60, expected=2.0, actual=3.0, threshold=2.0
+    )
+    watch = CohortWatch()
+    watch.heed(0, finding)
+    finished(watch, [1.0] * 14)
+
+    assert watch.worst is watch.cause
+    assert watch.worst.severity is Severity.MEDIUM
+
+
+def test_a_record_tells_its_finding_with_and_without_a_base():
+    finding = Finding(
+        severity=Severity.LOW, words="dear", n=60, expected=2.0, actual=3.0, threshold=2.0
+    )
+    for n in (5, 100):
+        found = msgspec.structs.replace(record(n=n, mean=0.1, sd=1.0), finding=finding)
+        assert cohort_base(found).finding == finding

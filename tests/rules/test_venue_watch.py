@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 from domain.published import Severity
+from domain.reference import Finding
 from rules.causes import Cause, is_worse, worst_of
+from rules.venue import VenueBase
 from rules.venue_watch import MOST_WAITING, REFUSES, SILENT, SLOW, VenueWatch
 
 MEDIUM, HIGH, CRITICAL = Severity.MEDIUM, Severity.HIGH, Severity.CRITICAL
@@ -475,3 +477,35 @@ def test_a_venue_that_refuses_every_fifth_route_is_found_in_minutes(day, per_min
     ]  # fmt: skip
 
     assert np.median(found) / 60 - 30 == pytest.approx(minutes, rel=0.35)
+
+
+FINDING = Finding(
+    severity=Severity.MEDIUM, words="dear", n=400, expected=0.0, actual=1.2, threshold=0.0
+)
+
+
+def test_a_finding_of_past_days_holds_while_routes_go_there(venue):
+    xnas = venue(finding=FINDING)
+    xnas.route(0.0)
+    assert xnas.changes == [(0.0, Severity.MEDIUM)]
+    cause = xnas.watch.worst
+    assert (cause.evidence.n, cause.evidence.actual, cause.words) == (400, 1.2, "dear")
+
+    xnas.base = VenueBase(finding=msgspec.structs.replace(FINDING, severity=Severity.HIGH))
+    xnas.route(10.0)
+    xnas.base = VenueBase()
+    xnas.route(20.0)
+    xnas.pass_time(90.0)
+
+    assert severities(xnas) == [Severity.MEDIUM, Severity.HIGH, None]
+
+
+def test_a_finding_ends_with_the_day_and_is_told_again_on_the_next(venue):
+    xnas = venue(finding=FINDING, calendar="24/7")
+    xnas.route(0.0)
+    xnas.pass_time(3 * 86_400.0)
+    assert severities(xnas) == [Severity.MEDIUM, None]
+
+    xnas.route(3 * 86_400.0)
+
+    assert severities(xnas) == [Severity.MEDIUM, None, Severity.MEDIUM]
