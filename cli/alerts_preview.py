@@ -1,21 +1,20 @@
 """`execmon alerts preview`: thresholds tried on stored days before anybody saves them."""
 
-import asyncio
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.history_store import ask_history
 from cli.output import print_json
 from domain.alerts import ORDER_ALERTS
-from domain.errors import ConfigurationError, ServerError
+from domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rich.table import Table
 
-    from analytics.alert_preview import Proposal
     from domain.thresholds import Configured
 
 _MOST_SHOWN = 20
@@ -59,6 +58,7 @@ def preview(
 ) -> None:  # fmt: skip
     """Show how many alerts thresholds would have raised, and which true ones they miss."""
     from analytics.alert_preview import MOST_DAYS, Proposal
+    from analytics.alert_preview import preview as tried
 
     since = _day("--from", from_)
     until = since + timedelta(days=1) if to is None else _day("--to", to)
@@ -74,7 +74,7 @@ def preview(
         configured=_configured(configured or []), desk=desk,
         alert_type=None if type_ is None else type_.upper(),
     )  # fmt: skip
-    found = asyncio.run(_ask(_address(history_url), proposal))
+    found = ask_history(history_url, lambda connection: tried(connection, proposal, None))
     if as_json:
         print_json(found)
     else:
@@ -111,43 +111,6 @@ def _entries(option: str, words: "Sequence[str]") -> "list[Configured]":
         return [Configured(*entry) for one in words for entry in read_thresholds(one)]
     except ValueError as error:
         raise ConfigurationError(f"{option}: {error}") from None
-
-
-def _address(history_url: str | None) -> str:
-    from runtime.history_server import find_history
-    from runtime.servers import EMBEDDED
-    from runtime.settings import load_settings
-
-    settings = load_settings({"history_url": history_url})
-    if settings.history_url != EMBEDDED:
-        return settings.history_url
-    found = find_history(settings.history_dir)
-    if found is None:
-        raise ServerError(
-            f"no history server of yours serves {settings.history_dir}: `execmon up` or `execmon "
-            "history` starts one; or name a server with EXECMON_HISTORY_URL=postgresql://…"
-        )
-    return found
-
-
-async def _ask(url: str, proposal: "Proposal") -> dict[str, Any]:
-    import psycopg
-
-    from analytics.alert_preview import preview as asked
-
-    try:
-        async with await psycopg.AsyncConnection.connect(url, connect_timeout=5) as connection:
-            return await asked(connection, proposal, None)
-    except psycopg.errors.UndefinedTable as error:
-        words = error.diag.message_primary
-        raise ServerError(
-            f"the history store lacks tables: {words}; run `execmon db migrate`"
-        ) from error
-    except psycopg.Error as error:
-        raise ServerError(
-            f"the history store does not answer: {' '.join(str(error).split())}; is it running, "
-            "and EXECMON_HISTORY_URL right?"
-        ) from error
 
 
 def _print(found: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from rich.progress import MofNCompleteColumn, Progress, TextColumn
 from cli.reference_bus import publish_records, read_book, reference_bus
 from cli.reference_derive import derive
 from cli.reference_output import exit_codes, load_file, print_json, print_record, tell_problems
+from cli.reference_usual import usual
 from domain.errors import InputError
 from domain.instants import format_rfc3339
 from domain.reference import ReferenceRecord, effective_ns
@@ -22,6 +23,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 app.command()(derive)
+app.command()(usual)
 
 _BUS = typer.Option(help="Address of the bus; as configured if absent.", metavar="URL")
 _JSON = typer.Option("--json", help="Print one JSON object.")

@@ -12,7 +12,7 @@ from analytics.daily_bars import read_daily_bars
 from analytics.reference import BETA_DAYS, DAYS, Derivation, Derived, derive_reference
 from analytics.session_profile import SessionProfile
 from cli.reference_days import add_lobster, add_market_file, add_tape, tape_bars, tape_days
-from cli.reference_output import encode_any, exit_codes, print_json, print_record
+from cli.reference_output import add_to, exit_codes, print_json, print_record
 from domain.calendar_table import canonical
 from domain.errors import ConfigurationError
 from domain.reference import MAX_SLOTS, Split
@@ -149,11 +149,7 @@ def _hand_over(derived: Derived, out: Path | None, *, as_json: bool) -> None:
     for note in derived.notes:
         _tell(f"note: {note}")
     if out is not None:
-        try:
-            with out.open("a") as file:
-                file.write(encode_any(derived.record) + "\n")
-        except OSError as error:
-            raise ConfigurationError(f"cannot write {out}: {error.strerror or error}") from error
+        add_to(out, [derived.record])
         _tell(f"added {derived.record.key} to {out}")
     if as_json:
         print_json(derived.record)

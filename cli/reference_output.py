@@ -1,7 +1,7 @@
 """What the reference commands print: a record as a table, and errors as exit codes."""
 
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from domain.errors import ExecmonError, InputError
+from domain.errors import ConfigurationError, ExecmonError, InputError
 from domain.reference import ReferenceRecord
 from domain.reference_check import to_wire
 from domain.reference_files import Loaded, Problem, read_records
@@ -55,6 +55,15 @@ def tell_problems(path: Path, problems: list[Problem]) -> None:
         sys.stderr.write(f"{path}: {problem.where}: {problem.words}\n")
     if len(problems) > MOST_PROBLEMS:
         sys.stderr.write(f"{path}: and {len(problems) - MOST_PROBLEMS} more\n")
+
+
+def add_to(path: Path, records: Sequence[ReferenceRecord]) -> None:
+    """Add records to a file of NDJSON. Raises ConfigurationError where it cannot be written."""
+    try:
+        with path.open("a") as file:
+            file.writelines(encode_any(record) + "\n" for record in records)
+    except OSError as error:
+        raise ConfigurationError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def print_json(value: object) -> None:

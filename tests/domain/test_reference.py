@@ -30,6 +30,9 @@ IBM = {
     "effective_from": "2013-10-07",
 }
 
+FINDING = {"severity": "MEDIUM", "words": "dear", "n": 9, "expected": 0.0, "actual": 1.0,
+           "threshold": 0.0, "z": 3.0}  # fmt: skip
+
 
 def refused(**members: object) -> Refused:
     with pytest.raises(Refused) as caught:
@@ -184,6 +187,19 @@ def test_venues_cohorts_currencies_and_models_have_records_too(
         (
             {"scope": "venue:X", "baselines": {"a": {"n": 3, "quantiles": [1, 3, 2]}}},
             "baselines.a.quantiles must not fall",
+        ),
+        ({"symbol": "X", "finding": FINDING}, "a finding is of a venue:… or a cohort:…"),
+        (
+            {"scope": "venue:X", "baselines": {"a": {"n": 1}}, "finding": {**FINDING, "n": 0}},
+            "finding.n must be positive, was 0",
+        ),
+        (
+            {
+                "scope": "venue:X",
+                "baselines": {"a": {"n": 1}},
+                "finding": {**FINDING, "z": math.inf},
+            },
+            "finding must hold finite numbers",
         ),
     ],
 )

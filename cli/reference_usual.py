@@ -1,0 +1,101 @@
+"""`execmon reference usual`: records of venues and algorithms from stored days."""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from cli.history_store import ask_history
+from cli.reference_bus import publish_records, reference_bus
+from cli.reference_output import add_to, exit_codes, print_json
+from domain.calendar_table import canonical
+from domain.errors import ConfigurationError, InputError
+from domain.reference_check import to_wire
+
+if TYPE_CHECKING:
+    from domain.reference import ReferenceRecord
+
+_DAYS = 20
+
+
+def usual(
+    until: Annotated[
+        str | None,
+        typer.Option(metavar="DAY", help="First day left out, UTC; today if absent."),
+    ] = None,
+    days: Annotated[int, typer.Option(min=1, help="Stored days before it.")] = _DAYS,
+    calendar: Annotated[str, typer.Option(help="Exchange calendar of the venues.")] = "XNYS",
+    publish: Annotated[
+        bool, typer.Option("--publish", help="Put the records on the bus at once.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(help="Add the records to this NDJSON file.")] = None,
+    bus: Annotated[
+        str | None, typer.Option(help="Address of the bus; as configured if absent.", metavar="URL")
+    ] = None,
+    history_url: Annotated[
+        str | None, typer.Option(help="History store; as configured if absent.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Derive what is usual at venues and of algorithms at brokers, and what speaks against them.
+
+    Run it once a day, with --publish: the records take effect with the day that is left out.
+    """
+    with exit_codes():
+        from analytics.usual import Wanted, usual_records
+
+        wanted = Wanted(_day(until), days, canonical(calendar))
+        records = ask_history(history_url, lambda connection: usual_records(connection, wanted))
+        if not records:
+            raise InputError(
+                f"the history store holds no route with an outcome and no finished order of an "
+                f"algorithm before {wanted.until}"
+            )
+        if out is not None:
+            add_to(out, records)
+        published = 0
+        if publish:
+            with reference_bus(bus, set_up=True) as opened:
+                *_, published = publish_records(opened, records)
+        if as_json:
+            found = [to_wire(record) for record in records]
+            print_json({"records": found, "published": published})
+        else:
+            _print(records)
+            typer.echo(f"{len(records)} records from {wanted.until} on, {published} published")
+
+
+def _day(text: str | None) -> date:
+    if text is None:
+        return datetime.now(UTC).date()
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ConfigurationError(
+            f"--until must be a day such as 2026-11-20, was {text!r}"
+        ) from None
+
+
+def _print(records: "list[ReferenceRecord]") -> None:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading, side in (
+        ("subject", "left"), ("days", "right"), ("n", "right"), ("failed", "right"),
+        ("ack p99", "right"), ("z", "right"), ("sd", "right"), ("against it", "left"),
+    ):  # fmt: skip
+        table.add_column(heading, justify="right" if side == "right" else "left")
+    for record in records:
+        rate, ack, z = (record.baselines.get(name) for name in ("reject_rate", "ack_ms", "z_cost"))
+        first = rate or ack or z
+        finding = record.finding
+        table.add_row(
+            record.key, str(record.days), f"{first.n:,}" if first else "",
+            f"{rate.mean:.2%}" if rate and rate.mean is not None else "",
+            f"{ack.p99:,.1f} ms" if ack and ack.p99 is not None else "",
+            f"{z.mean:.2f}" if z and z.mean is not None else "",
+            f"{z.sd:.2f}" if z and z.sd is not None else "",
+            f"{finding.severity}: {finding.words}" if finding else "",
+        )  # fmt: skip
+    Console().print(table)
