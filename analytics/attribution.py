@@ -46,17 +46,18 @@ def paper_notional_ccy(record: Record) -> float | None:
     return None if qty is None or price is None else qty * price
 
 
-def attribute(record: Record, modelled_impact_bps: float | None = None) -> Attribution:
+def attribute(record: Record) -> Attribution:
     """Take the total apart: delay, half spread, impact, market, timing, opportunity, explicit.
 
-    The timing residual is the trading cost that half spread, modelled impact (bps of the
-    arrival price) and the index do not explain; it is shown whenever there is a trading cost.
+    Impact is the model's: what it expects beyond half of the usual spread. The timing residual is
+    the trading cost that half spread, impact and the index do not explain; it is shown whenever
+    there is a trading cost.
     """
     delay = stored(record, "delay")
     trading = stored(record, "trading")
     paper = paper_notional_ccy(record)
     half_spread = _half_spread(record, paper)
-    impact = _impact(record, paper, modelled_impact_bps)
+    impact = _impact(record, paper)
     market = _market(record, paper)
     explained = (half_spread, impact, market)
     timing = Part(
@@ -92,10 +93,13 @@ def _half_spread(record: Record, paper: float | None) -> Part:
     return _on_executed("half_spread", half, record, paper)
 
 
-def _impact(record: Record, paper: float | None, bps: float | None) -> Part:
-    if bps is None or record.get("slippage_bps") is None:
-        return Part("impact", None, None, Reason.NO_REFERENCE.name)
-    return _on_executed("impact", bps, record, paper)
+def _impact(record: Record, paper: float | None) -> Part:
+    expected, spread = record.get("expected_cost_bps"), record.get("usual_spread_bps")
+    if record.get("slippage_bps") is None or expected is None or spread is None:
+        reasons = _words(record, "reasons")
+        why = reasons.get("expected_cost_bps") or reasons.get("slippage_bps")
+        return Part("impact", None, None, why or Reason.NO_REFERENCE.name)
+    return _on_executed("impact", expected - spread / 2, record, paper)
 
 
 def _market(record: Record, paper: float | None) -> Part:

@@ -42,12 +42,10 @@ def whole_record(status: Record, record: Record | None) -> dict[str, Any]:
     return found
 
 
-def analytics_of(
-    status: Record, record: Record | None = None, modelled_impact_bps: float | None = None
-) -> dict[str, Any]:
+def analytics_of(status: Record, record: Record | None = None) -> dict[str, Any]:
     """`ExecutionAnalytics`: summary, costs, attribution and benchmarks, ready for JSON."""
     whole = whole_record(status, record)
-    attribution = attribute(whole, modelled_impact_bps)
+    attribution = attribute(whole)
     return {
         "order_id": whole["order_id"],
         "execution_summary": {name: whole.get(name) for name in SUMMARY},

@@ -83,7 +83,7 @@ ORDER_FIELDS: tuple[Field, ...] = (
     *_plain(
         Kind.NUMBER, "order_qty", "cum_qty", "leaves_qty", "avg_px", "last_qty", "last_px",
         "limit_px", "routed_qty", "fee", "bid", "ask", "market_qty", "reported_cum_qty",
-        "reported_avg_px",
+        "reported_avg_px", "usual_spread_bps",
     ),
     *_plain(Kind.WHOLE, "fills", "children", "events"),
     *_plain(

@@ -27,12 +27,15 @@ G1 = {
 }  # fmt: skip
 
 
-def parts(record, **more):
-    return {part.name: part for part in attribute(record, **more).parts}
+WITH_IMPACT = {**G1, "expected_cost_bps": 7.0, "usual_spread_bps": 4.0}
 
 
-def summed(record, unit, **more):
-    found = attribute(record, **more)
+def parts(record):
+    return {part.name: part for part in attribute(record).parts}
+
+
+def summed(record, unit):
+    found = attribute(record)
     return math.fsum(getattr(p, unit) or 0.0 for p in found.parts), getattr(found.total, unit)
 
 
@@ -50,17 +53,25 @@ def test_the_parts_of_the_worked_example_sum_to_its_total():
 
 
 def test_the_residual_is_what_spread_and_modelled_impact_leave():
-    found = parts(G1, modelled_impact_bps=5.0)
+    found = parts(WITH_IMPACT)
 
     assert found["impact"].ccy == pytest.approx(5e-4 * 7_000 * 50.10)
     assert found["timing_residual"].ccy == pytest.approx(749.3 - 175.35)
     assert found["market"].reason == "NO_INDEX"
-    total, expected = summed(G1, "ccy", modelled_impact_bps=5.0)
+    total, expected = summed(WITH_IMPACT, "ccy")
     assert total == pytest.approx(expected, abs=1e-9)
 
 
+def test_without_a_fill_or_a_record_the_impact_says_why_it_is_null():
+    unfilled = {**WITH_IMPACT, "slippage_bps": None, "reasons": {"slippage_bps": "NO_FILL"}}
+    unknown = {**G1, "reasons": {"expected_cost_bps": "NO_REFERENCE"}}
+
+    assert parts(unfilled)["impact"].reason == "NO_FILL"
+    assert parts(unknown)["impact"].reason == "NO_REFERENCE"
+
+
 def test_what_the_index_explains_is_the_market_s_part():
-    found = parts({**G1, "slippage_index_adjusted_bps": 19.3658397491}, modelled_impact_bps=5.0)
+    found = parts({**WITH_IMPACT, "slippage_index_adjusted_bps": 19.3658397491})
 
     assert found["market"].bps == pytest.approx(found["market"].ccy / 500_000 * 1e4)
     assert found["market"].ccy == pytest.approx(12e-4 * 7_000 * 50.10)
@@ -125,13 +136,14 @@ def test_whatever_the_parts_are_they_sum_to_the_total(half, drift, delay, lost, 
     money = {"delay": delay, "trading": trading, "opportunity": lost, "explicit": fee}
     money["total"] = delay + trading + lost + fee
     record = {
-        **G1, "half_spread_paid_bps": half, "drift_bps": drift, "slippage_bps": half + drift,
+        **WITH_IMPACT, "expected_cost_bps": impact, "half_spread_paid_bps": half,
+        "drift_bps": drift, "slippage_bps": half + drift,
         **{f"shortfall_{part}_ccy": ccy for part, ccy in money.items()},
         **{f"shortfall_{part}_bps": ccy / paper * 1e4 for part, ccy in money.items()},
     }  # fmt: skip
 
     for unit in ("ccy", "bps"):
-        total, expected = summed(record, unit, modelled_impact_bps=impact)
+        total, expected = summed(record, unit)
         assert total == pytest.approx(expected, abs=1e-9)
 
 
