@@ -337,7 +337,7 @@ class OrderGroup:
         self.names = {key: self.names[key] for key in live}
         self._names_kept = len(live)
         profiles = self.tables.profiles
-        stay = [key in live for key in profiles["key"].tolist()]
+        stay = [key in self.names for key in profiles["key"].tolist()]
         self.tables = self.tables._replace(profiles=profiles[stay])
 
 
