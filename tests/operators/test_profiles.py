@@ -76,6 +76,30 @@ def test_a_halt_moves_what_was_due_in_it_to_the_rest_in_proportion(day):
     assert at_fills(day, *times) == pytest.approx([0.5, 0.5, 0.75, 1.0])
 
 
+def test_a_halt_after_all_was_due_leaves_it_due(day):
+    accept(day, hours=2, profile=[1.0, 0.0])
+    day.stop("halted", OPEN + 90 * MINUTE)
+    day.stop("resumed", OPEN + 100 * MINUTE)
+
+    assert at_fills(day, OPEN + HOUR, OPEN + 95 * MINUTE, OPEN + 110 * MINUTE) == [1.0, 1.0, 1.0]
+
+
+def test_where_trading_never_stops_its_parts_are_equal_in_time(day, lab):
+    accept(day)
+    for hours in (1, 2):
+        day.fill(OPEN + hours * HOUR)
+
+    found = day.expected(market=MarketSettings(lab.INPUTS))
+
+    assert [found[OPEN + HOUR], found[OPEN + 2 * HOUR]] == pytest.approx([0.5, 0.8])
+
+
+def test_a_window_without_any_trading_expects_nothing(day):
+    accept(day, CLOSE + HOUR, hours=2)
+
+    assert np.isnan(at_fills(day, CLOSE + 2 * HOUR)).all()
+
+
 def test_an_amended_quantity_is_due_as_the_rest_of_the_profile(day):
     accept(day)
     day.fill(OPEN + HOUR // 2, 400)

@@ -251,6 +251,22 @@ def test_a_worse_cause_of_today_stands_before_a_finding():
     assert watch.worst.severity is Severity.MEDIUM
 
 
+def test_a_cause_of_today_ends_by_itself_while_the_finding_stays():
+    finding = Finding(
+        severity=Severity.LOW, words="dear", n=60, expected=2.0, actual=3.0, threshold=2.0
+    )
+    watch = CohortWatch()
+    finished(watch, [1.0] * 14)
+    ends = watch.due
+    watch.heed(ends - SECOND, finding)
+    assert watch.due == ends
+
+    watch.at(ends)
+
+    assert (watch.cause, watch.worst) == (None, watch.found)
+    assert watch.due == ends - SECOND + QUIET_NS
+
+
 def test_a_record_tells_its_finding_with_and_without_a_base():
     finding = Finding(
         severity=Severity.LOW, words="dear", n=60, expected=2.0, actual=3.0, threshold=2.0
