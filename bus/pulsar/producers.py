@@ -41,8 +41,10 @@ class _Lane:
         self.newest = 0
         self.unsure: list[tuple[Outgoing, int]] = []
         """Messages of the call that failed last, in order, with their numbers."""
-        self.open = self.open_bytes = 0
-        """Messages and bytes of the batch that is not cut yet."""
+        self.ends: set[int] = set()
+        """Numbers with which batches ended, since the first attempt to send the unsure ones."""
+        self.open = self.open_bytes = self.sent = 0
+        """Messages and bytes of the batch that is not cut yet, and its newest number."""
 
     def numbers(self, messages: Sequence[Outgoing]) -> list[int]:
         """A number for each: the old ones where all that failed come again, before others."""
@@ -52,6 +54,8 @@ class _Lane:
         )
         self.unsure = []
         old = old if same else []
+        if not old:
+            self.ends.clear()
         fresh = len(messages) - len(old)
         first = self.newest + 1
         self.newest += fresh
@@ -63,12 +67,15 @@ class _Lane:
         )
         self.open += 1
         self.open_bytes += len(message.body)
-        if self.open >= _BATCH or self.open_bytes >= _BATCH_BYTES:
+        self.sent = number
+        is_full = self.open >= _BATCH or self.open_bytes >= _BATCH_BYTES
+        if is_full or number in self.ends:
             self.cut()
 
     def cut(self) -> None:
-        """End the batch and send it."""
+        """End the batch and send it; if it comes again, it ends there again."""
         if self.open:
+            self.ends.add(self.sent)
             self.open = self.open_bytes = 0
             # The client's Python face shows only the call that waits.
             self.producer._producer.flush_async(_ignore)

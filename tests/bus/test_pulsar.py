@@ -15,6 +15,7 @@ from cryptography.x509.oid import NameOID
 from bus.base import START, Outgoing
 from bus.connect import open_bus
 from bus.pulsar import layout
+from bus.pulsar.producers import _Lane, _Receipts
 from domain.errors import BusDown, BusError
 from domain.vocabulary import Topic
 from runtime.pulsar_server import PulsarServer
@@ -131,6 +132,25 @@ def test_a_message_that_comes_again_after_an_outage_is_stored_once(pulsar_bus, m
 
     assert positions[:50] == [START] * 50
     assert bodies(pulsar_bus) == list(range(52))
+
+
+def test_nothing_is_lost_where_two_attempts_fail_and_the_first_was_stored(pulsar_bus, monkeypatch):
+    messages = numbered(0, 1, 2)
+    with monkeypatch.context() as lost:
+        lost.setattr(
+            pulsar_bus._producers, "_first_failure", lambda receipts: BusDown("the answer was lost")
+        )
+        with pytest.raises(BusDown):
+            pulsar_bus.append(messages)
+    with monkeypatch.context() as away:
+        away.setattr(_Lane, "send", lambda *message: None)
+        away.setattr(_Receipts, "wait", lambda *seconds: None)
+        with pytest.raises(BusDown):
+            pulsar_bus.append(messages := [*messages, *numbered(3, 4)])
+
+    pulsar_bus.append([*messages, *numbered(5)])
+
+    assert bodies(pulsar_bus) == [0, 1, 2, 3, 4, 5]
 
 
 def test_nothing_is_lost_where_others_wrote_between_two_attempts(pulsar_bus, monkeypatch):
