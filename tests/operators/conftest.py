@@ -20,6 +20,7 @@ from operators.market.logic import MarketLogic, MarketSettings
 from operators.orders.group import OrderSettings
 from operators.orders.logic import OrderLogic
 from operators.split import groups_fed, route_to_orders, split_batches
+from tests.order_day import Day
 
 T0 = 1_700_000_000 * 1_000_000_000
 INPUTS = (Input(0, Topic.MARKET_DATA, 0), Input(1, Topic.ORDERS, 0), Input(2, Topic.ROUTES, 0))
@@ -242,6 +243,11 @@ def lab() -> Any:
             setattr(lab, name, thing)
     lab.INPUTS, lab.T0 = INPUTS, T0  # type: ignore[attr-defined]
     return lab
+
+
+@pytest.fixture
+def day(lab: Any) -> Day:
+    return Day(lab)
 
 
 @pytest.fixture

@@ -40,12 +40,6 @@ from tests.order_day import (
     at_fills,
 )
 
-
-@pytest.fixture
-def day(lab):
-    return Day(lab)
-
-
 CURVE = [0.5, 0.25, 0.25]
 
 

@@ -26,11 +26,6 @@ FRONT = [0.5, 0.3, 0.2]
 """Of three hours."""
 
 
-@pytest.fixture
-def day(lab):
-    return Day(lab)
-
-
 def accept(day, ns=OPEN, hours=3, profile=FRONT, schedule=None, **more):
     day.accept(ns, schedule, ns, ns + hours * HOUR, params={"profile": profile}, **more)
 
