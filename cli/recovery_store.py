@@ -6,8 +6,8 @@ which old snapshots were dropped (`commits`).
 """
 
 import sqlite3
-from collections.abc import Generator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,12 +65,12 @@ def read_store(folder: Path) -> Store:
     """Look at a store, also while a flow runs on it. Raises RecoveryError."""
     layout = read_layout(folder)
     steps: dict[str, tuple[int, int]] = {}
-    size = sum(file.stat().st_size for file in folder.glob("state/*/*.chunks"))
+    size = _bytes_of(folder.glob("state/*/*.chunks"))
     unused = 0
     written: str | None = None
     parts = sorted(folder.glob("part-*.sqlite3"))
     for part in parts:
-        size += sum(f.stat().st_size for f in folder.glob(f"{part.name}*"))
+        size += _bytes_of(folder.glob(f"{part.name}*"))
         with _open(part) as store:
             unused += _number(store, "PRAGMA freelist_count") * _number(store, "PRAGMA page_size")
             newest = store.execute("SELECT max(created_at) FROM snaps").fetchone()[0]
@@ -84,6 +84,15 @@ def read_store(folder: Path) -> Store:
         written, start.workers, start.number + 1,
         tuple(Step(step, *held) for step, held in sorted(steps.items())),
     )  # fmt: skip
+
+
+def _bytes_of(files: Iterable[Path]) -> int:
+    """Size on disk together. A log that a flow closed since it was listed counts as none."""
+    size = 0
+    for file in files:
+        with suppress(FileNotFoundError):
+            size += file.stat().st_size
+    return size
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,15 @@ def test_a_store_says_what_it_holds(folder):
     assert store.written is not None
 
 
+def test_a_file_that_is_gone_before_it_is_measured_counts_as_none(folder):
+    size = read_store(folder).bytes
+    (folder / "state" / "order").mkdir(parents=True)
+
+    (folder / "state" / "order" / "7.chunks").symlink_to(folder / "removed meanwhile")
+
+    assert read_store(folder).bytes == size
+
+
 def test_what_no_restart_reads_is_dropped_and_the_rest_is_found_again(folder):
     run(folder, ITEMS, [])
     run(folder, ITEMS, [])
