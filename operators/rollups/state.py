@@ -156,12 +156,12 @@ class Rollups:
                 self.found += tell_late(venue, venue.watch.worst, t, desk, open_orders)
 
     def _goes_on(self, t: int, row: tuple[Any, ...]) -> bool:
-        """Note where an order stands; False where it is new or its terms are others.
+        """Note where an order stands; False where it is new, or its terms or parents are others.
 
         Its desk knows of its cohort's trouble since it opened.
         """
         order = self.kept.orders.get(row[2])
-        if order is None or order.terms != row[TERMS]:
+        if order is None or order.terms != row[TERMS] or order.is_root != (row[2] == row[5]):
             return False
         order.seen = t
         open_ccy = row[15]
