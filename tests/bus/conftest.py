@@ -70,6 +70,9 @@ def bare_redis(shared_server: EmbeddedServer) -> Iterator[RedisBus]:
 @pytest.fixture
 def bare_pulsar(pulsar_server):
     """A namespace that is not there yet."""
+    if isinstance(pulsar_server, PulsarServer):
+        # One that a test before this killed may lose its bookie some time after its start.
+        pulsar_server.ensure_healthy()
     found = open_pulsar(pulsar_server, fresh_url(pulsar_server))
     yield found
     remove(found)

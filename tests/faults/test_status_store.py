@@ -120,9 +120,12 @@ def test_an_emptied_status_store_gets_every_status_again_also_of_orders_that_res
     rig.wait_for(lambda: asked(rig) == 1)
     before = is_there()
 
-    rig.status.flushall()
-
-    assert rig.wait_for(is_there) < 5.0
+    for _ in range(2):
+        rig.status.flushall()
+        assert rig.wait_for(is_there) < 5.0
+        if asked(rig) == 2:
+            break
+        # What answers the first request came only now.
     after = is_there()
     assert {**after, "published_at": None} == {**before, "published_at": None}
     assert asked(rig) == 2
