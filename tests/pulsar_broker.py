@@ -59,7 +59,12 @@ def brokers():
 
 
 def fresh_url(server: PulsarServer | GivenBroker) -> str:
-    """Address of a namespace that is not there yet."""
+    """Address of a namespace that is not there yet, of a broker that can make topics.
+
+    One that an earlier test killed may lose its bookie some time after it came back.
+    """
+    if isinstance(server, PulsarServer):
+        server.ensure_healthy()
     return f"{server.url}/public/t{uuid.uuid4().hex[:12]}"
 
 

@@ -35,20 +35,19 @@ def own_server(request) -> Iterator[OwnRedis | OwnPulsar]:
         with OwnRedis("bus", durable=True) as server:
             yield server
         return
-    yield from _own_pulsar(request.getfixturevalue("pulsar_server"))
+    yield _own_pulsar(request.getfixturevalue("pulsar_server"))
 
 
 @pytest.fixture
-def own_pulsar(pulsar_server) -> Iterator[OwnPulsar]:
+def own_pulsar(pulsar_server) -> OwnPulsar:
     """A namespace of a broker that the test may kill."""
-    yield from _own_pulsar(pulsar_server)
+    return _own_pulsar(pulsar_server)
 
 
-def _own_pulsar(broker) -> Iterator[OwnPulsar]:
+def _own_pulsar(broker) -> OwnPulsar:
     if not isinstance(broker, PulsarServer):
         pytest.skip("the Pulsar that is given is not ours to kill")
-    yield OwnPulsar(broker)
-    broker.ensure_healthy()
+    return OwnPulsar(broker)
 
 
 @pytest.fixture
@@ -70,9 +69,6 @@ def bare_redis(shared_server: EmbeddedServer) -> Iterator[RedisBus]:
 @pytest.fixture
 def bare_pulsar(pulsar_server):
     """A namespace that is not there yet."""
-    if isinstance(pulsar_server, PulsarServer):
-        # One that a test before this killed may lose its bookie some time after its start.
-        pulsar_server.ensure_healthy()
     found = open_pulsar(pulsar_server, fresh_url(pulsar_server))
     yield found
     remove(found)
