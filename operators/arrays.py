@@ -93,11 +93,11 @@ def in_order(rows: np.ndarray) -> np.ndarray:
 
 @kernel
 def _collect_keys(column: Table, seen: Table, out: Table, count: int) -> Any:
-    """Append the keys of a column that were not seen yet; returns the new count."""
+    """Append the keys of a column, 0 apart, that were not seen yet; returns the new count."""
     last = np.uint64(0)
     for i in range(column.shape[0]):
         key = column[i]
-        if key == last:
+        if key == 0 or key == last:
             continue
         last = key
         if find(seen, key) < 0:

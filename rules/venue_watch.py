@@ -159,15 +159,16 @@ class VenueWatch(msgspec.Struct):
 
     def _meet(self, t: int, base: VenueBase) -> None:
         self.last_route = t
-        self._heed(t, base.finding)
+        if base.finding is not None:
+            self._heed(t, base.finding)
         if self.day_ends == NO_TIME:
             self.day_ends = next_close(base.calendar, t)
             self._plan()
 
-    def _heed(self, t: int, finding: Finding | None) -> None:
+    def _heed(self, t: int, finding: Finding) -> None:
         """Hold what past days say while routes go there."""
         held = self.causes.get(FOUND)
-        if finding is not None and (held is None or held.severity is not finding.severity):
+        if held is None or held.severity is not finding.severity:
             self.causes[FOUND] = cause_of(finding, t)
             self._plan()
 
@@ -308,6 +309,8 @@ class VenueWatch(msgspec.Struct):
 
     def _settle(self, t: int, base: VenueBase) -> None:
         """End what is over and has lasted long enough."""
+        if not self.causes:
+            return
         for name in [n for n in self.causes if self._is_over(n, t, base)]:
             if t >= self.causes[name].since + LEAST_NS:
                 self._end(name)

@@ -20,6 +20,8 @@ class OpenOrder(msgspec.Struct, array_like=True):
     open_ccy: float | None
     """What is left of it at the mid of its newest whole minute; None where unknown."""
     seen: int
+    terms: tuple[int, ...] = ()
+    """Keys of its desk, algorithm, broker and currency, by which a change of any is noticed."""
 
 
 def desk_of(name: str) -> str:

@@ -11,7 +11,7 @@ from domain.instants import END_OF_TIME, NO_TIME
 from domain.keys import GROUP_KEYS, group_of
 from domain.rows import STATUS_IN_KERNELS, STATUS_METRICS, Rows
 from domain.vocabulary import EventKind
-from operators.arrays import joined
+from operators.arrays import distinct_keys, joined
 from operators.kernel import Table, kernel
 from operators.orders.fold import is_closed
 from operators.pieces import Piece
@@ -40,6 +40,8 @@ LIGHT = np.dtype(
         ("z_cost", "f8"),
     ]
 )
+TERMS = slice(11, 15)
+"""Where desk, algorithm, broker and currency lie in a row."""
 ORDER_NAMES = ("order", "desk", "algo", "broker", "currency")
 NAMED = ("venue", *ORDER_NAMES)
 """Columns of keys whose names travel along; a root's come with its own rows."""
@@ -119,9 +121,8 @@ class Gather:
             ):
                 if len(found):
                     kept.append(found)
-                    for column in columns:
-                        keys = set(found[column].tolist())
-                        names.update({k: rows.names[k] for k in keys if k})
+                    said = distinct_keys([found[column] for column in columns])
+                    names.update({key: rows.names[key] for key in said})
         if not (routes or orders or references or self._is_news(watermarks)):
             return []
         self._told.update(watermarks)

@@ -1,6 +1,6 @@
 """What the roll-ups remember, and how each row and each time moves it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -12,7 +12,7 @@ from domain.keys import group_of
 from domain.reference_book import ReferenceBook
 from domain.vocabulary import EventKind
 from operators.rollups.orders import OpenOrder, desk_of, known
-from operators.rollups.pieces import CLOSED, ROUTED, cohort_scope
+from operators.rollups.pieces import CLOSED, ROUTED, TERMS, cohort_scope
 from operators.rollups.scopes import CohortScope, Scope, VenueScope, tell_all, tell_late
 from rules.algorithm import NONE, CohortBase, cohort_base
 from rules.venue import OWN_CODES, VenueBase, venue_base
@@ -59,9 +59,10 @@ class Rollups:
         """Read what is usual anew: a record came."""
         self._bases_until = NO_TIME
 
-    def take(self, rows: list[tuple[Any, ...]], names: Mapping[int, str]) -> None:
+    def take(self, rows: Iterable[tuple[Any, ...]], names: Mapping[int, str]) -> None:
         """Rows of LIGHT, in order, each behind the time before it."""
         kept = self.kept
+        t = NO_TIME
         for row in rows:
             t, what = row[0], row[1]
             if kept.due <= t:
@@ -72,10 +73,10 @@ class Rollups:
                 self._route(row, names)
             elif what == CLOSED:
                 self._close(t, row)
-            else:
+            elif not self._goes_on(t, row):
                 self._open(t, row, names)
-        if rows and rows[-1][0] >= kept.sweep_at:
-            self._sweep(rows[-1][0])
+        if t > NO_TIME and t >= kept.sweep_at:
+            self._sweep(t)
 
     def pass_time(self, until: int) -> None:
         """What time alone changes, up to an instant and in it."""
@@ -111,11 +112,12 @@ class Rollups:
             base = self._venue_bases[venue.key] = venue_base(self._book.scope(venue.scope, t))
         return base
 
-    def _base_of_cohort(self, cohort: CohortScope, t: int) -> CohortBase:
-        base = self._cohort_bases.get(cohort.scope)
+    def _base_of_cohort(self, scope: str, t: int) -> CohortBase:
+        base = self._cohort_bases.get(scope)
         if base is None:
+            cohort = self.kept.cohorts[scope]
             record = self._book.scope(f"cohort:{cohort.algo}/{cohort.broker}", t)
-            base = self._cohort_bases[cohort.scope] = cohort_base(record)
+            base = self._cohort_bases[scope] = cohort_base(record)
         return base
 
     # Rows
@@ -153,6 +155,22 @@ class Rollups:
                 desk = open_orders[key].desk
                 self.found += tell_late(venue, venue.watch.worst, t, desk, open_orders)
 
+    def _goes_on(self, t: int, row: tuple[Any, ...]) -> bool:
+        """Note where an order stands; False where it is new, or its terms or parents are others.
+
+        Its desk knows of its cohort's trouble since it opened.
+        """
+        order = self.kept.orders.get(row[2])
+        if order is None or order.terms != row[TERMS] or order.is_root != (row[2] == row[5]):
+            return False
+        order.seen = t
+        open_ccy = row[15]
+        if open_ccy == open_ccy:  # not NaN
+            order.open_ccy = open_ccy
+        if order.cohort:
+            self._heed(order.cohort, t)
+        return True
+
     def _open(self, t: int, row: tuple[Any, ...], names: Mapping[int, str]) -> None:
         order, root = row[2], row[5]
         desk, algo, broker, currency, open_ccy = (
@@ -170,15 +188,14 @@ class Rollups:
             if open_ccy is None:
                 open_ccy = before.open_ccy
         orders[order] = OpenOrder(
-            names[order], desk_of(desk), order == root, scope, currency, open_ccy, t
+            names[order], desk_of(desk), order == root, scope, currency, open_ccy, t, row[TERMS]
         )
         if scope:
             cohort = cohorts.get(scope)
             if cohort is None:
                 cohort = cohorts[scope] = CohortScope(algo, broker or "-")
-            cohort.seen = t
             cohort.orders[order] = True
-            self._heed(cohort, t)
+            self._heed(scope, t)
             self.found += tell_late(cohort, cohort.watch.worst, t, orders[order].desk, orders)
 
     def _close(self, t: int, row: tuple[Any, ...]) -> None:
@@ -189,17 +206,20 @@ class Rollups:
         self._let_go(key, order)
         if order.cohort:
             cohort = kept.cohorts[order.cohort]
-            cohort.watch.heed(t, self._base_of_cohort(cohort, t).finding)
+            base = self._base_of_cohort(order.cohort, t)
+            cohort.watch.heed(t, base.finding)
             cohort.watch.take(
-                t, z_cost, self._base_of_cohort(cohort, t),
+                t, z_cost, base,
                 order_id=order.order_id, flags=self._flags,
             )  # fmt: skip
             kept.due = min(kept.due, cohort.watch.due)
             self.found += tell_all(cohort, cohort.watch.worst, t, kept.orders)
 
-    def _heed(self, cohort: CohortScope, t: int) -> None:
-        """Say what past days found against a cohort, to every desk that works by it."""
-        watch, finding = cohort.watch, self._base_of_cohort(cohort, t).finding
+    def _heed(self, scope: str, t: int) -> None:
+        """An order is at work; say what past days found, to every desk that works so."""
+        cohort = self.kept.cohorts[scope]
+        cohort.seen = t
+        watch, finding = cohort.watch, self._base_of_cohort(scope, t).finding
         if finding is None and watch.found is None:
             return
         watch.heed(t, finding)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from domain.columns import EVENT
 from domain.keys import key_of
 from domain.vocabulary import EventKind
-from operators.arrays import in_order, is_in_order, joined, used_keys
+from operators.arrays import distinct_keys, in_order, is_in_order, joined, used_keys
 from operators.pieces import STAMPED
 
 MARK = int(EventKind.MARK)
@@ -56,6 +56,18 @@ def test_joining_keeps_every_row(lengths):
 
     assert whole.dtype == EVENT
     assert whole.tobytes() == b"".join(a.tobytes() for a in arrays)
+
+
+@given(
+    st.lists(st.lists(st.sampled_from([0, 1, 2, 2**63]), max_size=8), min_size=1, max_size=3),
+    st.sampled_from([1, 40]),
+)
+def test_distinct_keys_are_every_key_but_nought_once(columns, times):
+    arrays = [np.array(column * times, np.uint64) for column in columns]
+
+    found = distinct_keys(arrays)
+
+    assert sorted(found) == sorted({key for column in columns for key in column} - {0})
 
 
 def test_names_in_use_are_those_that_some_row_holds():

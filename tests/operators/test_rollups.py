@@ -719,15 +719,22 @@ def test_every_order_group_tells_of_its_progress_and_one_of_records(tape, keyed)
     assert records == [(GROUP_KEYS[0], usual)]
 
 
-def test_what_is_left_is_remembered_while_there_is_no_quote():
+@pytest.mark.parametrize(("desk", "root"), [(2, 1), (3, 1), (2, 5)])
+def test_what_is_left_is_remembered_while_there_is_no_quote(desk, root):
     found = Rollups()
-    first = light(OPENED, SECOND, leaves_qty=10, bid=1, ask=1)
-    second = light(MARKED, 2 * SECOND, leaves_qty=10, bid=np.nan, ask=np.nan)
-    found.push([(GROUP_KEYS[0], Rows(status=s, names={1: "A"})) for s in (first, second)])
+    names = {1: "A", 2: "EQ", 3: "FI", 4: "VWAP"}
+    first = light(OPENED, SECOND, leaves_qty=10, bid=1, ask=1, desk=2, algo=4)
+    second = light(MARKED, 2 * SECOND, leaves_qty=10, bid=np.nan, ask=np.nan, desk=desk, algo=4)
+    second["root"], second["schedule"] = root, 1
+    found.push([(GROUP_KEYS[0], Rows(status=s, names=names)) for s in (first, second)])
 
     found.push(progress(3 * SECOND))
 
-    assert found.logics[GROUP_KEYS[0]].rollups.kept.orders[1].open_ccy == 10.0
+    kept = found.logics[GROUP_KEYS[0]].rollups.kept
+    order = kept.orders[1]
+    assert (order.desk, order.open_ccy, order.seen) == (names[desk], 10.0, 2 * SECOND)
+    assert order.is_root == (root == 1)
+    assert list(kept.cohorts[order.cohort].orders) == [1]
 
 
 def test_names_of_rows_that_were_taken_are_let_go():
