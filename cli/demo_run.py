@@ -60,7 +60,9 @@ def run_demo(options: DemoOptions) -> None:
         settings = load_settings(
             {"bus_url": options.bus_url, "status_url": EMBEDDED, "history_url": EMBEDDED,
              "history_dir": str(folder / "history"), "recovery_dir": str(folder / "recovery"),
-             "api_host": "127.0.0.1"}
+             "api_host": "127.0.0.1",
+             # There are no days before it.
+             "usual_days": 0}
         )  # fmt: skip
         set_up_logs("WARNING", settings.log_format)
         cleanup = stack.enter_context(ExitStack())

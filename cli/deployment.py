@@ -99,6 +99,9 @@ class Deployment:
                     "notify", self._one("notify"), ready, after=("tables",), essential=False
                 )
             )
+        if settings.usual_days:
+            usual = self._one("reference", "usual", "--daily")
+            self.units.append(self._process("usual", usual, (*ready, "tables"), essential=False))
         self.units.append(self.api)
 
     def servers(self) -> Servers:

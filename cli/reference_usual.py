@@ -8,17 +8,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from cli.history_store import ask_history
 from cli.reference_bus import publish_records, reference_bus
 from cli.reference_output import add_to, exit_codes, print_json
-from domain.calendar_table import canonical
+from cli.usual_daily import Stored, publish_daily
 from domain.errors import ConfigurationError, InputError
 from domain.reference_check import to_wire
 
 if TYPE_CHECKING:
     from domain.reference import ReferenceRecord
-
-_DAYS = 20
 
 
 def usual(
@@ -26,10 +23,18 @@ def usual(
         str | None,
         typer.Option(metavar="DAY", help="First day left out, UTC; today if absent."),
     ] = None,
-    days: Annotated[int, typer.Option(min=1, help="Stored days before it.")] = _DAYS,
-    calendar: Annotated[str, typer.Option(help="Exchange calendar of the venues.")] = "XNYS",
+    days: Annotated[
+        int | None, typer.Option(min=1, help="Stored days before it; as configured if absent.")
+    ] = None,
+    calendar: Annotated[
+        str | None, typer.Option(help="Exchange calendar of the venues; as configured if absent.")
+    ] = None,
     publish: Annotated[
         bool, typer.Option("--publish", help="Put the records on the bus at once.")
+    ] = False,
+    daily: Annotated[
+        bool,
+        typer.Option("--daily", help="Publish now and after each UTC midnight, until stopped."),
     ] = False,
     out: Annotated[Path | None, typer.Option(help="Add the records to this NDJSON file.")] = None,
     bus: Annotated[
@@ -42,17 +47,27 @@ def usual(
 ) -> None:
     """Derive what is usual at venues and of algorithms at brokers, and what speaks against them.
 
-    Run it once a day, with --publish: the records take effect with the day that is left out.
+    `execmon up` does it daily; without it, run this once a day with --publish. The records take
+    effect with the day that is left out.
     """
     with exit_codes():
-        from analytics.usual import Wanted, usual_records
+        from runtime.settings import load_settings
 
-        wanted = Wanted(_day(until), days, canonical(calendar))
-        records = ask_history(history_url, lambda connection: usual_records(connection, wanted))
+        settings = load_settings({"usual_days": days, "usual_calendar": calendar})
+        stored = Stored(history_url, settings.usual_days, settings.usual_calendar)
+        if not stored.days:
+            raise ConfigurationError("usual_days is 0: say with --days how many days to read")
+        if daily:
+            if until is not None or out is not None or as_json:
+                raise ConfigurationError("--daily publishes; it takes no --until, --out or --json")
+            publish_daily(settings, stored, bus)
+            return
+        day = _day(until)
+        records = stored.records(day)
         if not records:
             raise InputError(
                 f"the history store holds no route with an outcome and no finished order of an "
-                f"algorithm before {wanted.until}"
+                f"algorithm before {day}"
             )
         if out is not None:
             add_to(out, records)
@@ -65,7 +80,7 @@ def usual(
             print_json({"records": found, "published": published})
         else:
             _print(records)
-            typer.echo(f"{len(records)} records from {wanted.until} on, {published} published")
+            typer.echo(f"{len(records)} records from {day} on, {published} published")
 
 
 def _day(text: str | None) -> date:

@@ -27,13 +27,15 @@ SEVERITIES = tuple(Severity)
 """The least first."""
 SYSTEM = "system"
 """Who did what nobody did: rules and timers."""
+_RANKS: dict[str, int] = {severity: i for i, severity in enumerate(SEVERITIES)}
 ORDER_ALERTS = frozenset({AlertType.SLOW_EXECUTION, AlertType.HIGH_COST, AlertType.MARKET_IMPACT})
 """Types whose scope is an order's id; every other is about something that orders share."""
 
 
 def rank(severity: str) -> int:
     """0 for LOW up to 3 for CRITICAL; ValueError for any other word."""
-    return SEVERITIES.index(Severity(severity))
+    found = _RANKS.get(severity)
+    return _RANKS[Severity(severity)] if found is None else found
 
 
 def dedupe_key(desk: str, scope: str, type_: str) -> str:

@@ -4,6 +4,7 @@ One finds a single dear order, one a slow drift from what is usual, one a rise a
 own mean. Each is shown, and an alert of the severity that somebody gives it.
 """
 
+from bisect import bisect_left, bisect_right
 from statistics import median
 
 import msgspec
@@ -100,13 +101,11 @@ class CohortFlags(msgspec.Struct):
         return cause.since + LEAST_NS if self.average <= back_at else self.last + QUIET_NS
 
     def _look_at(self, t: int, z_cost: float, order_id: str, flags: Flags) -> None:
-        recent = self.recent
-        self.recent = [*recent[-RECENT + 1 :], z_cost]
-        if len(recent) < LEAST_ORDERS:
+        recent = sorted(self.recent)
+        self.recent = [*self.recent[-RECENT + 1 :], z_cost]
+        if len(recent) < LEAST_ORDERS or not _may_be_far(z_cost, recent):
             return
         middle = median(recent)
-        if z_cost <= middle:
-            return
         far = _modified_z(z_cost, middle, median(abs(one - middle) for one in recent))
         if far > MODIFIED_Z_LIMIT:
             words = f"order {order_id} cost {far:.1f} deviations more than its orders do"
@@ -136,3 +135,20 @@ class CohortFlags(msgspec.Struct):
         severity = flags.get(flag)
         if severity is not None and flag not in self.causes:
             self.causes[flag] = Cause(severity, t, found, words)
+
+
+_FAR = (1.0 + 1e-9) * _modified_z(1.0, 0.0, 1.0) / MODIFIED_Z_LIMIT
+"""The MAD is less than this share of how far an unusual value lies above the median."""
+
+
+def _may_be_far(z_cost: float, recent: list[float]) -> bool:
+    """False where a value is surely not unusual among sorted ones: spares finding their MAD.
+
+    Where fewer than half lie nearer to the median than some distance, the MAD is no less.
+    """
+    middle = median(recent)
+    least = _FAR * (z_cost - middle)
+    if least <= 0.0:
+        return False
+    near = bisect_left(recent, middle + least) - bisect_right(recent, middle - least)
+    return 2 * near >= len(recent)

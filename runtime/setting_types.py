@@ -10,8 +10,10 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, PlainSerializer
 
+from domain.calendar_table import canonical
 from domain.channels import Notify
 from domain.channels_check import notify_of
+from domain.errors import ConfigurationError
 from domain.vocabulary import AssetClass, Topic
 
 MASK = "***"
@@ -45,6 +47,13 @@ def _web_address(text: str) -> str:
     if text and (parts.scheme not in {"http", "https"} or not parts.netloc):
         raise ValueError("expected an address such as http://HOST:8080")
     return text
+
+
+def _calendar(name: str) -> str:
+    try:
+        return canonical(name)
+    except ConfigurationError as error:
+        raise ValueError(str(error)) from None
 
 
 def _pairs(value: Any) -> Any:
@@ -165,6 +174,7 @@ DEFAULT_QUOTE_AGE_LIMITS = MappingProxyType(
 """Seconds after which an unchanged quote of each asset class is stale."""
 
 BusUrl = Annotated[str, _address(("redis", "rediss", "unix", "pulsar", "pulsar+ssl"))]
+Calendar = Annotated[str, AfterValidator(_calendar)]
 AdminUrl = Annotated[str, AfterValidator(_web_address)]
 SECRETS = frozenset({"pulsar_token"})
 """Settings whose value is never shown."""

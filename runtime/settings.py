@@ -30,6 +30,7 @@ from runtime.setting_types import (
     AdminUrl,
     AgeLimits,
     BusUrl,
+    Calendar,
     Folder,
     HistoryFolder,
     HistoryUrl,
@@ -129,6 +130,10 @@ class Settings(BaseModel):
     """Thresholds of alerts by desk, asset class or symbol, later ones before earlier ones."""
     alert_flags: AlertFlags = SHOWN
     """Severity at which a sign of something wrong is an alert, OFF for none, by its name."""
+    usual_days: Annotated[int, Field(ge=0, le=260)] = 20
+    """Stored days from which `execmon up` derives daily what is usual; 0 derives nothing."""
+    usual_calendar: Calendar = "XNYS"
+    """Exchange calendar of the venues in those records."""
     reporting_currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
     """Currency in which orders of different currencies are ranked."""
     notify: NotifyTable = NOBODY

@@ -8,7 +8,7 @@ from domain.flags import SHOWN, Flag
 from domain.instants import END_OF_TIME, SECOND
 from domain.published import Severity
 from metrics.control_charts import winsorised
-from metrics.statistics import modified_z_scores
+from metrics.statistics import MODIFIED_Z_LIMIT, modified_z, modified_z_scores
 from rules.algorithm import CohortBase, CohortWatch
 from rules.causes import LEAST_NS
 from rules.cohort_flags import (
@@ -40,6 +40,10 @@ def fed(values, flags=None, start=0, state=None):
     return state, held
 
 
+def mad(values):
+    return float(np.median(np.abs(values - np.median(values))))
+
+
 def begun(held, flag):
     """At which orders a flag began."""
     before, found = False, []
@@ -58,8 +62,7 @@ def test_a_single_dear_order_is_told_with_its_modified_z_and_for_a_quarter_of_an
     assert held[-1] == {Flag.MODIFIED_Z}
     cause = state.causes[Flag.MODIFIED_Z]
     middle = float(np.median(usual))
-    mad = float(np.median(np.abs(usual - middle)))
-    assert cause.evidence.z == pytest.approx(0.6745 * (12.0 - middle) / mad)
+    assert cause.evidence.z == pytest.approx(0.6745 * (12.0 - middle) / mad(usual))
     assert cause.evidence.z > np.nanmax(scores)
     assert (cause.evidence.n, cause.evidence.actual, cause.evidence.threshold) == (60, 12.0, 3.5)
     assert cause.words.startswith("order O61 cost ")
@@ -89,6 +92,26 @@ def test_an_order_is_held_against_the_newest_and_only_against_enough_of_them():
     assert not cheap.causes
     assert not same.causes
     assert len(many.recent) == RECENT
+
+
+@pytest.mark.parametrize("decimals", [12, 1])
+def test_dear_orders_are_those_that_the_batch_answer_says(decimals):
+    values = np.random.default_rng(3).standard_t(2, 600).round(decimals)
+    state, told = CohortFlags(), []
+    for i, z in enumerate(values):
+        state.take(i * STEP, float(z), 0.0, f"O{i}", {Flag.MODIFIED_Z: Severity.LOW})
+        cause = state.causes.get(Flag.MODIFIED_Z)
+        if cause is not None and cause.since == i * STEP:
+            told.append(i)
+
+    batch = []
+    for i in range(LEAST_ORDERS, len(values)):
+        before = values[max(i - RECENT, 0) : i]
+        score = modified_z(values[i], median=np.median(before), mad=mad(before))
+        if score > MODIFIED_Z_LIMIT:
+            batch.append(i)
+    assert len(told) > 10
+    assert told == batch
 
 
 def test_fair_orders_are_seldom_outliers():
