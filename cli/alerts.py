@@ -2,22 +2,20 @@
 
 import time
 import uuid
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli import audit
+from cli.alerts_act import PATIENCE_S, act, alerts_bus, found_alert, tell
 from cli.alerts_preview import preview
 from cli.output import print_json
 from domain.alerts import CloseReason
-from domain.errors import ConfigurationError, InputError, ServerError
+from domain.errors import ConfigurationError, ServerError
 from domain.published import Severity
 
 if TYPE_CHECKING:
     from domain.alert_records import Record
-    from domain.alerts import Alert, Transition
 
 app = typer.Typer(
     help="Alerts: list, look at one, acknowledge, snooze or close it; try thresholds.",
@@ -25,9 +23,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command()(preview)
-PATIENCE_S = 5.0
-"""How long an action waits for the pipeline to have done it."""
-_LOOK_S = 0.02
 _MOST_SNOOZE_MIN = 60.0
 _Id = Annotated[str, typer.Argument(metavar="ID", help="As `execmon alerts ls` has it.")]
 _Why = Annotated[str, typer.Option(help="Words for those who read it later.")]
@@ -76,7 +71,7 @@ def show(alert_id: _Id, status_url: _StatusUrl = None, as_json: _Json = False) -
     from cli.servers import status_store
 
     with status_store(status_url) as client:
-        record = whole_record(*_found(client, alert_id))
+        record = whole_record(*found_alert(client, alert_id))
     if as_json:
         print_json(record)
     else:
@@ -94,7 +89,7 @@ def ack(
 ) -> None:
     """Say that somebody looks at it."""
     urls = {"status_url": status_url, "bus_url": bus_url, "history_url": history_url}
-    _act(alert_id, "alert_acknowledged", {"why": why}, urls, as_json=as_json)
+    act(alert_id, "alert_acknowledged", {"why": why}, urls, as_json=as_json)
 
 
 @app.command()
@@ -114,7 +109,7 @@ def snooze(
         raise ConfigurationError(f"--minutes must be more than 0 and at most 60, was {minutes:g}")
     until = format_rfc3339(time.time_ns() + round(minutes * 60 * SECOND))
     urls = {"status_url": status_url, "bus_url": bus_url, "history_url": history_url}
-    _act(alert_id, "alert_snoozed", {"until": until, "why": why}, urls, as_json=as_json)
+    act(alert_id, "alert_snoozed", {"until": until, "why": why}, urls, as_json=as_json)
 
 
 @app.command()
@@ -130,7 +125,7 @@ def close(
     """Close it and say what was found."""
     found = _word(CloseReason, "--reason", reason)
     urls = {"status_url": status_url, "bus_url": bus_url, "history_url": history_url}
-    _act(alert_id, "alert_closed", {"reason": found, "why": why}, urls, as_json=as_json)
+    act(alert_id, "alert_closed", {"reason": found, "why": why}, urls, as_json=as_json)
 
 
 @app.command("test")
@@ -150,8 +145,8 @@ def send_test(
 
     settings = load_settings({"bus_url": bus_url, "history_url": history_url})
     test_id = uuid.uuid4().hex
-    with _bus(settings) as bus:
-        _tell(bus, "send_tested", {"channel": channel, "test_id": test_id})
+    with alerts_bus(settings) as bus:
+        tell(bus, "send_tested", {"channel": channel, "test_id": test_id})
     noted = audit.note(settings, "execmon alerts test", f"channel:{channel}", "done")
     key = Trial(ts_event="", channel=channel, test_id=test_id).key
     found = awaited(settings, key, PATIENCE_S)
@@ -169,94 +164,6 @@ def send_test(
         typer.echo(f"{channel}: {state.lower()}{words and f', {words}'}")
     if state != DELIVERED:
         raise typer.Exit(1)
-
-
-def _act(
-    alert_id: str, type_: str, members: dict[str, Any], urls: Mapping[str, str | None], *,
-    as_json: bool,
-) -> None:  # fmt: skip
-    """Pass the action on, wait for the pipeline to have done it, and show the alert."""
-    from cli.alert_rows import whole_record
-    from cli.servers import status_store
-    from rules.lifecycle import why_not
-    from runtime.settings import load_settings
-
-    settings = load_settings(urls)
-    action = f"execmon alerts {_COMMANDS[type_]}"
-    with status_store(urls["status_url"]) as client, _bus(settings) as bus:
-        alert, _ = _found(client, alert_id)
-        words = why_not(alert, type_)
-        if words:
-            audit.note(settings, action, alert_id, "refused", why=words)
-            raise InputError(words)
-        told = {name: value for name, value in members.items() if value}
-        _tell(bus, type_, {"scope": alert.desk, "alert_id": alert_id, **told})
-        noted = audit.note(settings, action, alert_id, "done", **told)
-        done = _done(client, alert, type_)
-    if done is None:
-        raise ServerError(
-            f"it was passed on, and alert {alert_id} is {alert.state} still after "
-            f"{PATIENCE_S:g} s: is `execmon worker` running?"
-        )
-    record = whole_record(*done)
-    if as_json:
-        print_json({**record, "audited": noted})
-    else:
-        typer.echo(f"{alert_id} {record['state']} by {audit.user()}")
-
-
-_COMMANDS = {"alert_acknowledged": "ack", "alert_snoozed": "snooze", "alert_closed": "close"}
-_CHANGES = {
-    "alert_acknowledged": "ACKNOWLEDGED", "alert_snoozed": "SNOOZED", "alert_closed": "CLOSED",
-}  # fmt: skip
-
-
-def _done(client: Any, before: "Alert", type_: str) -> "tuple[Alert, list[Transition]] | None":
-    from cli.alert_rows import alert_of
-
-    until = time.monotonic() + PATIENCE_S
-    while time.monotonic() < until:
-        found = alert_of(client, before.alert_id)
-        steps = [] if found is None else found[1]
-        if any(step.seq > before.seq and step.change == _CHANGES[type_] for step in steps):
-            return found
-        time.sleep(_LOOK_S)
-    return None
-
-
-def _tell(bus: Any, type_: str, members: dict[str, Any]) -> None:
-    from bus.publish import publish
-    from domain.instants import format_rfc3339
-    from domain.vocabulary import Topic
-
-    event = {
-        "type": type_, **members, "by": audit.user(), "ts_event": format_rfc3339(time.time_ns()),
-    }  # fmt: skip
-    publish(bus, [event], Topic.CONTROL)
-
-
-@contextmanager
-def _bus(settings: Any) -> Generator[Any]:
-    from bus.connect import open_bus
-    from cli.servers import bus_address
-
-    bus = open_bus(bus_address(settings), settings)
-    try:
-        yield bus
-    finally:
-        bus.close()
-
-
-def _found(client: Any, alert_id: str) -> "tuple[Alert, list[Transition]]":
-    from cli.alert_rows import alert_of
-
-    found = alert_of(client, alert_id)
-    if found is None:
-        raise InputError(
-            f"there is no alert {alert_id} (any more); `execmon alerts ls` lists the open ones, "
-            "and the API has those of history"
-        )
-    return found
 
 
 def _word(words: Any, option: str, given: str | None) -> Any:

@@ -15,24 +15,23 @@ from api.context import Connection, Context
 from api.deps import HistoryConnection, Operator, Reader, TheContext, note
 from api.history.models import Page
 from api.identity.caller import Caller
-from api.problems import Problem, responses, unavailable
+from api.problems import Problem, responses
 from api.store import subscriptions as table
 from api.store.idempotency import once
 from api.store.subscriptions import SubscriptionRow
-from api.subscription_models import (
-    Subscription,
-    SubscriptionChange,
-    SubscriptionRequest,
-    SubscriptionStart,
-    TopicDestination,
-    WebhookDestination,
+from api.subscription_checks import (
+    begin,
+    claim,
+    destination_columns,
+    place_of,
+    places_of,
+    widened,
 )
-from bus.base import START, Bus, Place
-from bus.out_topics import make_out_topic
-from domain.errors import BusDown, BusError
-from domain.instants import format_rfc3339, parse_rfc3339
-from domain.subscriptions import topics_of, wrong_address
-from domain.topics import wrong_out_topic
+from api.subscription_models import Subscription, SubscriptionChange, SubscriptionRequest
+from bus.base import START, Bus
+from domain.errors import BusError
+from domain.instants import format_rfc3339
+from domain.subscriptions import topics_of
 
 PREFIX = "/api/v1/subscriptions"
 router = APIRouter(prefix=PREFIX, tags=["subscriptions"])
@@ -62,21 +61,21 @@ async def post_subscription(
         "event_types": types,
         "desk": asked.desk,
         "min_severity": asked.min_severity,
-        **await _destination(context, asked.destination),
-        "start": await _begin(context, types, asked.start),
+        **await destination_columns(context, asked.destination),
+        "start": await begin(context, types, asked.start),
     }
     made: list[UUID] = []
     async with context.history() as connection:
 
         async def work() -> Response:
-            await _claim(connection, asked.destination)
+            await claim(connection, asked.destination)
             id_ = await table.insert(connection, caller, values)
             made.append(id_)
             return await _answer(context, connection, caller, id_, 201)
 
         answer = await once(connection, request, caller, work)
     for id_ in made:
-        note(request, caller.name, "done", target=str(id_), **_place(asked.destination))
+        note(request, caller.name, "done", target=str(id_), **place_of(asked.destination))
     return answer
 
 
@@ -140,12 +139,12 @@ async def patch_subscription(
         if asked.event_types is not None:
             types = values["event_types"] = [str(one) for one in asked.event_types]
         if asked.destination is not None:
-            await _claim(connection, asked.destination, subscription_id)
-            values |= await _destination(context, asked.destination)
+            await claim(connection, asked.destination, subscription_id)
+            values |= await destination_columns(context, asked.destination)
         if asked.start is not None:
-            values["start"] = await _begin(context, types, asked.start)
+            values["start"] = await begin(context, types, asked.start)
         elif set(topics_of(types)) - set(topics_of(list(row.event_types))):
-            values["start"] = await _widened(context, row, types)
+            values["start"] = await widened(context, row, types)
         await table.change(connection, subscription_id, values)
         answer = await _answer(context, connection, caller, subscription_id, 200)
     told = sorted(values.keys() - {"secret"})
@@ -182,107 +181,6 @@ async def _answer(
     return Response(
         msgspec.json.encode(shown), status, headers=headers, media_type="application/json"
     )
-
-
-async def _destination(
-    context: Context, asked: WebhookDestination | TopicDestination
-) -> dict[str, Any]:
-    """Columns of a destination; a topic is made. Raises Problem 422 where nothing may be sent."""
-    columns: dict[str, Any] = {"destination": {"kind": asked.kind, **_place(asked)}, "secret": None}
-    if isinstance(asked, WebhookDestination):
-        wrong = wrong_address(asked.url, context.config.subscription_hosts)
-        columns["secret"] = asked.secret
-    else:
-        wrong = wrong_out_topic(asked.topic)
-    if wrong:
-        raise Problem(422, "invalid", f"destination: {wrong}")
-    if isinstance(asked, TopicDestination):
-        try:
-            await asyncio.to_thread(make_out_topic, _bus(context), asked.topic)
-        except BusDown:
-            raise
-        except BusError as error:
-            raise Problem(422, "invalid", f"destination: {error}") from None
-    return columns
-
-
-def _place(asked: WebhookDestination | TopicDestination) -> dict[str, str]:
-    return {"url": asked.url} if isinstance(asked, WebhookDestination) else {"topic": asked.topic}
-
-
-async def _claim(
-    connection: Connection, asked: WebhookDestination | TopicDestination, id_: UUID | None = None
-) -> None:
-    """Keep a topic for one subscription. Raises Problem 409 where it is another's."""
-    if isinstance(asked, TopicDestination) and await table.is_taken(connection, asked.topic, id_):
-        raise Problem(
-            409, "topic-taken",
-            f"destination: another subscription writes to topic {asked.topic}; one topic holds "
-            "what one subscription wants",
-        )  # fmt: skip
-
-
-async def _begin(
-    context: Context, event_types: list[str], asked: SubscriptionStart
-) -> dict[str, Any]:
-    """The start as it is stored. Raises Problem 422 for a position that the bus does not have."""
-    if asked.since is not None:
-        return {"since_ns": parse_rfc3339(asked.since)}
-    if asked.at == "earliest":
-        return {}
-    bus = _bus(context)
-    places = await asyncio.to_thread(_places, bus, event_types)
-    if asked.positions is None:
-        ends = await asyncio.to_thread(lambda: {place: bus.end(place) for place in places})
-        return {"positions": _by_topic(ends)}
-    given = {
-        (topic, int(partition)): position
-        for topic, by_partition in asked.positions.items()
-        for partition, position in by_partition.items()
-    }
-    strange = [f"{topic}/{partition}" for topic, partition in given.keys() - set(places)]
-    if strange:
-        raise Problem(422, "invalid", f"start.positions: {', '.join(sorted(strange))} is not read")
-    told = {place: given[place] for place in places if place in given}
-    try:
-        for place, position in told.items():
-            await asyncio.to_thread(bus.check_position, place, position)
-    except BusDown:
-        raise
-    except (BusError, ValueError) as error:
-        raise Problem(422, "invalid", f"start.positions: {error}") from None
-    return {"positions": _by_topic(told)}
-
-
-async def _widened(context: Context, row: SubscriptionRow, types: list[str]) -> dict[str, Any]:
-    """A topic more: read from now on where the others were not begun with all there is."""
-    known = row.positions or row.start.get("positions")
-    if known is None:
-        return row.start
-    newest = await _begin(context, types, SubscriptionStart())
-    return {"positions": {**newest["positions"], **known}}
-
-
-def _bus(context: Context) -> Bus:
-    if context.bus is None:
-        raise unavailable("bus", "no bus is configured; set EXECMON_BUS_URL")
-    return context.bus
-
-
-def _places(bus: Bus, event_types: list[str]) -> list[Place]:
-    return [
-        (topic, partition)
-        for topic in topics_of(event_types)
-        for partition in range(bus.partitions(topic))
-    ]
-
-
-def _by_topic(positions: dict[Place, str]) -> dict[str, dict[str, str]]:
-    found: dict[str, dict[str, str]] = {}
-    for (topic, partition), position in positions.items():
-        if position != START:
-            found.setdefault(str(topic), {})[str(partition)] = position
-    return found
 
 
 def _shown(context: Context, row: SubscriptionRow) -> dict[str, Any]:
@@ -323,7 +221,7 @@ def _lag(
     try:
         return sum(
             bus.lag((topic, partition), positions.get(topic, {}).get(str(partition), START))
-            for topic, partition in _places(bus, event_types)
+            for topic, partition in places_of(bus, event_types)
         )
     except BusError:
         return None

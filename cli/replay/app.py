@@ -1,69 +1,32 @@
 """`execmon replay`: the formats, their options, and what each prints."""
 
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.replay.options import (
+    MARKS_S,
+    Alerts,
+    Calendar,
+    Dead,
+    Files,
+    Fills,
+    Json,
+    Marks,
+    Orders,
+    Reference,
+    Workers,
+    day_of,
+    needed_day,
+    options_of,
+)
 from domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from cli.replay.run import ReplayOptions
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
-
-_RESULTS = "Results"
-_HOW = "How"
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-Orders = Annotated[
-    Path | None,
-    typer.Option(
-        help="Write each order's final record: .ndjson, .csv or .parquet.",
-        rich_help_panel=_RESULTS,
-    ),
-]
-Fills = Annotated[
-    Path | None,
-    typer.Option(
-        help="Write each fill with its stamps: .ndjson, .csv or .parquet.",
-        rich_help_panel=_RESULTS,
-    ),
-]
-Dead = Annotated[
-    Path | None,
-    typer.Option("--dead-letters", help="Write what was refused, as NDJSON.",
-                 rich_help_panel=_RESULTS),
-]  # fmt: skip
-Alerts = Annotated[
-    Path | None,
-    typer.Option(
-        help="Judge the orders by the rules and write every change of an alert, as NDJSON.",
-        rich_help_panel=_RESULTS,
-    ),
-]
-Marks = Annotated[
-    float,
-    typer.Option(
-        help="Seconds of event time between marks of open orders; 0 for none.",
-        rich_help_panel=_HOW,
-    ),
-]
-Reference = Annotated[
-    Path | None,
-    typer.Option(help="Reference records, as `execmon reference load` takes.",
-                 rich_help_panel=_HOW),
-]  # fmt: skip
-Calendar = Annotated[
-    str | None,
-    typer.Option(
-        help="Exchange calendar of symbols whose reference data names none, by MIC.",
-        rich_help_panel=_HOW,
-    ),
-]
-Workers = Annotated[int, typer.Option(help="Worker threads.", rich_help_panel=_HOW)]
-Files = Annotated[list[Path], typer.Argument(help="One or more files.")]
-MARKS_S = 60.0
 
 
 @app.callback()
@@ -97,7 +60,7 @@ def lobster(
     """
     from cli.replay.formats import replay_lobster
 
-    options = _options(
+    options = options_of(
         orders, fills, dead_letters, alerts, marks, reference, calendar, workers, as_json=as_json
     )
     replay_lobster(folder, symbol, day_of(day), options)
@@ -133,7 +96,7 @@ def tape(
     """
     from cli.replay.tape import replay_tape
 
-    options = _options(
+    options = options_of(
         orders, fills, dead_letters, alerts, marks, reference, calendar, workers, as_json=as_json
     )
     if fill_at not in {"touch", "mid"}:
@@ -167,7 +130,7 @@ def fix(
     """
     from cli.replay.fix import replay_fix
 
-    options = _options(
+    options = options_of(
         orders, fills, dead_letters, alerts, marks, reference, calendar, workers, as_json=as_json
     )
     replay_fix(files, options, strict=strict)
@@ -187,7 +150,7 @@ def ndjson(
     as_json: Json = False,
 ) -> None:
     """One event of the bus on each line, topics mixed or not."""
-    _replay_files("ndjson", files, _options(
+    _replay_files("ndjson", files, options_of(
         orders, fills, dead_letters, alerts, marks, reference, calendar, workers, as_json=as_json
     ))  # fmt: skip
 
@@ -206,7 +169,7 @@ def csv(
     as_json: Json = False,
 ) -> None:
     """Columns named like the members of the events, with a header line."""
-    _replay_files("csv", files, _options(
+    _replay_files("csv", files, options_of(
         orders, fills, dead_letters, alerts, marks, reference, calendar, workers, as_json=as_json
     ))  # fmt: skip
 
@@ -225,7 +188,7 @@ def parquet(
     as_json: Json = False,
 ) -> None:
     """Columns named like the members of the events; without `type`, quotes and prints."""
-    _replay_files("parquet", files, _options(
+    _replay_files("parquet", files, options_of(
         orders, fills, dead_letters, alerts, marks, reference, calendar, workers, as_json=as_json
     ))  # fmt: skip
 
@@ -234,45 +197,3 @@ def _replay_files(format_: str, files: list[Path], options: "ReplayOptions") -> 
     from cli.replay.formats import replay_files
 
     replay_files(format_, files, options)
-
-
-def _options(
-    orders: Path | None,
-    fills: Path | None,
-    dead_letters: Path | None,
-    alerts: Path | None,
-    marks: float,
-    reference: Path | None,
-    calendar: str | None,
-    workers: int,
-    *,
-    as_json: bool,
-) -> "ReplayOptions":
-    from cli.replay.run import ReplayOptions
-
-    options = ReplayOptions(
-        orders=orders,
-        fills=fills,
-        dead_letters=dead_letters,
-        alerts=alerts,
-        marks_s=marks,
-        reference=reference,
-        calendar=calendar,
-        workers=workers,
-        as_json=as_json,
-    )
-    options.check()
-    return options
-
-
-def day_of(text: str | None) -> date | None:
-    """The day, or None where none was given. Raises ConfigurationError."""
-    return None if text is None else needed_day(text)
-
-
-def needed_day(text: str) -> date:
-    """The day. Raises ConfigurationError."""
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise ConfigurationError(f"--date must be a day such as 2013-10-07, was {text!r}") from None

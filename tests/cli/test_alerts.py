@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 import cli.alerts
+import cli.alerts_act
 from bus.connect import open_bus
 from cli.alert_rows import age
 from cli.deliveries import awaited
@@ -139,7 +140,7 @@ def test_what_was_done_and_refused_is_in_the_audit(act, desk, history_url):
 
 
 def test_a_pipeline_that_does_not_answer_is_said(act, desk, monkeypatch):
-    monkeypatch.setattr(cli.alerts, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(cli.alerts_act, "PATIENCE_S", 0.1)
     desk.give(raised("A1"))
     desk.is_deaf = True
 
