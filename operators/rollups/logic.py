@@ -105,7 +105,11 @@ class RollupLogic(StatefulBatchLogic[ScopePiece, Raised, Any]):
 
     def _judge(self, watermark: int) -> list[Crossing]:
         inbox, rollups = self.inbox, self.rollups
-        rollups.take(inbox.take(), inbox.names)
+        rows = inbox.take()
+        # By column: a record array makes its tuples field by field.
+        rollups.take(
+            zip(*(rows[name].tolist() for name in LIGHT.names or ()), strict=True), inbox.names
+        )
         until = watermark if watermark < END_OF_TIME else inbox.end
         if until < END_OF_TIME:
             rollups.pass_time(until)

@@ -1,6 +1,6 @@
 """A venue or a cohort with what was told of it, to which desks."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
 import msgspec
@@ -86,11 +86,11 @@ class CohortScope(msgspec.Struct):
 
 
 Scope: TypeAlias = VenueScope | CohortScope
-Orders: TypeAlias = Callable[[], Mapping[int, OpenOrder]]
-"""Asks for the open orders, which costs something."""
 
 
-def tell_all(scope: Scope, cause: Cause | None, t: int, orders: Orders) -> list[Crossing]:
+def tell_all(
+    scope: Scope, cause: Cause | None, t: int, orders: Mapping[int, OpenOrder]
+) -> list[Crossing]:
     """What every desk is told now; nothing where the severity is what they know."""
     issue = scope.issue
     severity = cause.severity if cause is not None else None
@@ -101,7 +101,7 @@ def tell_all(scope: Scope, cause: Cause | None, t: int, orders: Orders) -> list[
         desks, issue.desks = issue.desks, []
         seq = issue.next_seq(t)
         return [_crossing(scope, t, seq, desk, None, ()) for desk in desks]
-    of_desk = _by_desk(scope, orders())
+    of_desk = _by_desk(scope, orders)
     issue.desks = sorted({*issue.desks, *of_desk})
     if not issue.desks:
         return []
@@ -110,7 +110,7 @@ def tell_all(scope: Scope, cause: Cause | None, t: int, orders: Orders) -> list[
 
 
 def tell_late(
-    scope: Scope, cause: Cause | None, t: int, desk: str, orders: Orders
+    scope: Scope, cause: Cause | None, t: int, desk: str, orders: Mapping[int, OpenOrder]
 ) -> list[Crossing]:
     """What a desk is told whose first order comes to a scope that is in trouble."""
     issue = scope.issue
@@ -118,7 +118,7 @@ def tell_late(
         return []
     issue.desks = sorted({*issue.desks, desk})
     return [
-        _crossing(scope, t, issue.next_seq(t), desk, cause, _by_desk(scope, orders()).get(desk, ()))
+        _crossing(scope, t, issue.next_seq(t), desk, cause, _by_desk(scope, orders).get(desk, ()))
     ]
 
 

@@ -1,21 +1,18 @@
 """What the roll-ups remember, and how each row and each time moves it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from domain.alerts import Crossing
 from domain.flags import Flags
 from domain.instants import END_OF_TIME, NO_TIME, SECOND
 from domain.keys import group_of
-from domain.reference import ReferenceKind
 from domain.reference_book import ReferenceBook
 from domain.vocabulary import EventKind
-from operators.rollups.marks import Marks
 from operators.rollups.orders import OpenOrder, desk_of, known
-from operators.rollups.pieces import CLOSED, LIGHT, ROUTED, TERMS, cohort_scope
+from operators.rollups.pieces import CLOSED, ROUTED, TERMS, cohort_scope
 from operators.rollups.scopes import CohortScope, Scope, VenueScope, tell_all, tell_late
 from rules.algorithm import NONE, CohortBase, cohort_base
 from rules.venue import OWN_CODES, VenueBase, venue_base
@@ -57,40 +54,28 @@ class Rollups:
         self._venue_bases: dict[int, VenueBase] = {}
         self._cohort_bases: dict[str, CohortBase] = {}
         self._bases_until = NO_TIME
-        self._has_findings: bool | None = None
-        self._marks = Marks(np.empty(0, LIGHT), {})
-        self._place = 0
-        """In the batch of the marks: what comes from there on has not been told yet."""
 
     def forget_bases(self) -> None:
         """Read what is usual anew: a record came."""
         self._bases_until = NO_TIME
-        self._has_findings = None
 
-    def take(self, rows: np.ndarray, names: Mapping[int, str]) -> None:
+    def take(self, rows: Iterable[tuple[Any, ...]], names: Mapping[int, str]) -> None:
         """Rows of LIGHT, in order, each behind the time before it."""
-        if not len(rows):
-            return
         kept = self.kept
-        marks = self._marks = Marks(rows, {} if self._heeds_past_days() else kept.orders)
-        for place, row in marks.others():
+        t = NO_TIME
+        for row in rows:
             t, what = row[0], row[1]
             if kept.due <= t:
                 self.pass_time(t)
             if t >= self._bases_until:
                 self._new_bases(t)
-            self._place = place
             if what == ROUTED:
                 self._route(row, names)
             elif what == CLOSED:
                 self._close(t, row)
             elif not self._goes_on(t, row):
                 self._open(t, row, names)
-        t = int(rows["t"][-1])
-        self.pass_time(t)
-        self._place = len(rows)
-        self._orders()
-        if t >= kept.sweep_at:
+        if t > NO_TIME and t >= kept.sweep_at:
             self._sweep(t)
 
     def pass_time(self, until: int) -> None:
@@ -98,7 +83,6 @@ class Rollups:
         kept = self.kept
         while kept.due <= until:
             t = kept.due
-            self._place = self._marks.place_of(t)
             if t >= self._bases_until:
                 self._new_bases(t)
             for scope in sorted(self._scopes(), key=lambda scope: scope.scope):
@@ -108,31 +92,12 @@ class Rollups:
                     scope.watch.at(t, self._base_of_venue(scope, t))
                 else:
                     scope.watch.at(t)
-                self.found += tell_all(scope, scope.watch.worst, t, self._orders)
+                self.found += tell_all(scope, scope.watch.worst, t, kept.orders)
             kept.due = min((scope.watch.due for scope in self._scopes()), default=END_OF_TIME)
 
     def _scopes(self) -> Iterator[Scope]:
         yield from self.kept.venues.values()
         yield from self.kept.cohorts.values()
-
-    def _orders(self) -> Mapping[int, OpenOrder]:
-        """The open orders as they stand now."""
-        for order, t in self._marks.note(self._place):
-            if order.cohort:
-                cohort = self.kept.cohorts[order.cohort]
-                cohort.seen = max(cohort.seen, t)
-        return self.kept.orders
-
-    def _heeds_past_days(self) -> bool:
-        """Whether an order at work may bring up what past days say: each mark counts then."""
-        if self._has_findings is None:
-            self._has_findings = any(
-                record.finding is not None
-                for record in self._book
-                if record.kind is ReferenceKind.COHORT
-            )
-        held = (cohort.watch.found is not None for cohort in self.kept.cohorts.values())
-        return self._has_findings or any(held)
 
     # What is usual
 
@@ -179,7 +144,7 @@ class Rollups:
             watch.cancelled(place)
         kept.due = min(kept.due, watch.due)
         if watch.causes or venue.issue.severity is not None:
-            self.found += tell_all(venue, watch.worst, t, self._orders)
+            self.found += tell_all(venue, watch.worst, t, kept.orders)
 
     def _route_there(self, venue: VenueScope, t: int, orders: tuple[int, ...]) -> None:
         """Of an order's family, those that alerts are raised about are now at the venue."""
@@ -188,7 +153,7 @@ class Rollups:
             if key in open_orders and key not in venue.orders:
                 venue.orders[key] = True
                 desk = open_orders[key].desk
-                self.found += tell_late(venue, venue.watch.worst, t, desk, self._orders)
+                self.found += tell_late(venue, venue.watch.worst, t, desk, open_orders)
 
     def _goes_on(self, t: int, row: tuple[Any, ...]) -> bool:
         """Note where an order stands; False where it is new, or its terms or parents are others.
@@ -231,8 +196,7 @@ class Rollups:
                 cohort = cohorts[scope] = CohortScope(algo, broker or "-")
             cohort.orders[order] = True
             self._heed(scope, t)
-            desk = orders[order].desk
-            self.found += tell_late(cohort, cohort.watch.worst, t, desk, self._orders)
+            self.found += tell_late(cohort, cohort.watch.worst, t, orders[order].desk, orders)
 
     def _close(self, t: int, row: tuple[Any, ...]) -> None:
         kept, key, z_cost = self.kept, row[2], row[16]
@@ -249,7 +213,7 @@ class Rollups:
                 order_id=order.order_id, flags=self._flags,
             )  # fmt: skip
             kept.due = min(kept.due, cohort.watch.due)
-            self.found += tell_all(cohort, cohort.watch.worst, t, self._orders)
+            self.found += tell_all(cohort, cohort.watch.worst, t, kept.orders)
 
     def _heed(self, scope: str, t: int) -> None:
         """An order is at work; say what past days found, to every desk that works so."""
@@ -260,7 +224,7 @@ class Rollups:
             return
         watch.heed(t, finding)
         self.kept.due = min(self.kept.due, watch.due)
-        self.found += tell_all(cohort, watch.worst, t, self._orders)
+        self.found += tell_all(cohort, watch.worst, t, self.kept.orders)
 
     def _let_go(self, key: int, order: OpenOrder) -> None:
         kept = self.kept
