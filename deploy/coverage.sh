@@ -3,8 +3,8 @@
 set -eu
 bin=$1/bin
 rm -f .coverage .coverage.*
-"$bin/coverage" run -m pytest -q -n 2
-NUMBA_DISABLE_JIT=1 "$bin/coverage" run -m pytest -q -n 2 \
+"$bin/coverage" run -m pytest -q -n 2 --durations=25
+NUMBA_DISABLE_JIT=1 "$bin/coverage" run -m pytest -q -n 2 --durations=25 \
   tests/metrics tests/operators tests/domain tests/rules
 "$bin/coverage" combine -q
 "$bin/coverage" report --fail-under=90
