@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli import audit
-from cli.alerts_act import PATIENCE_S, act, alerts_bus, found_alert, tell
+from cli.alerts_act import PATIENCE_S, act, found_alert, tell
 from cli.alerts_preview import preview
 from cli.output import print_json
 from domain.alerts import CloseReason
@@ -140,12 +140,13 @@ def send_test(
     Says what became of it, and ends with 1 where it was not delivered.
     """
     from cli.deliveries import DELIVERED, awaited
+    from cli.servers import message_bus
     from domain.channels import Trial
     from runtime.settings import load_settings
 
     settings = load_settings({"bus_url": bus_url, "history_url": history_url})
     test_id = uuid.uuid4().hex
-    with alerts_bus(settings) as bus:
+    with message_bus(settings) as bus:
         tell(bus, "send_tested", {"channel": channel, "test_id": test_id})
     noted = audit.note(settings, "execmon alerts test", f"channel:{channel}", "done")
     key = Trial(ts_event="", channel=channel, test_id=test_id).key

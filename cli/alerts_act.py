@@ -1,8 +1,7 @@
 """What a person does about an alert: passed on to the pipeline, and waited for."""
 
 import time
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -25,13 +24,13 @@ def act(
 ) -> None:  # fmt: skip
     """Pass the action on, wait for the pipeline to have done it, and show the alert."""
     from cli.alert_rows import whole_record
-    from cli.servers import status_store
+    from cli.servers import message_bus, status_store
     from rules.lifecycle import why_not
     from runtime.settings import load_settings
 
     settings = load_settings(urls)
     action = f"execmon alerts {_COMMANDS[type_]}"
-    with status_store(urls["status_url"]) as client, alerts_bus(settings) as bus:
+    with status_store(urls["status_url"]) as client, message_bus(settings) as bus:
         alert, _ = found_alert(client, alert_id)
         words = why_not(alert, type_)
         if words:
@@ -82,19 +81,6 @@ def tell(bus: Any, type_: str, members: dict[str, Any]) -> None:
         "type": type_, **members, "by": audit.user(), "ts_event": format_rfc3339(time.time_ns()),
     }  # fmt: skip
     publish(bus, [event], Topic.CONTROL)
-
-
-@contextmanager
-def alerts_bus(settings: Any) -> Generator[Any]:
-    """The bus, closed at the end."""
-    from bus.connect import open_bus
-    from cli.servers import bus_address
-
-    bus = open_bus(bus_address(settings), settings)
-    try:
-        yield bus
-    finally:
-        bus.close()
 
 
 def found_alert(client: Any, alert_id: str) -> "tuple[Alert, list[Transition]]":

@@ -1,10 +1,11 @@
 """`execmon alerts preview`: thresholds tried on stored days before anybody saves them."""
 
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.days import day_given
 from cli.history_store import ask_history
 from cli.output import print_json
 from domain.alerts import ORDER_ALERTS
@@ -60,8 +61,8 @@ def preview(
     from analytics.alert_preview import MOST_DAYS, Proposal
     from analytics.alert_preview import preview as tried
 
-    since = _day("--from", from_)
-    until = since + timedelta(days=1) if to is None else _day("--to", to)
+    since = day_given("--from", from_)
+    until = since + timedelta(days=1) if to is None else day_given("--to", to)
     if not 1 <= (until - since).days <= MOST_DAYS:
         raise ConfigurationError(f"--from and --to must be 1 to {MOST_DAYS} days apart")
     if type_ is not None and type_.upper() not in ORDER_ALERTS:
@@ -79,15 +80,6 @@ def preview(
         print_json(found)
     else:
         _print(found)
-
-
-def _day(option: str, text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise ConfigurationError(
-            f"{option} must be a day such as 2026-11-20, was {text!r}"
-        ) from None
 
 
 def _asked(words: "Sequence[str]") -> dict[str, float]:

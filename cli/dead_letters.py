@@ -115,16 +115,11 @@ def replay(
 
 @contextmanager
 def _bus(url: str | None) -> Generator["Bus"]:
-    from bus.connect import open_bus
-    from cli.servers import bus_address
+    from cli.servers import message_bus
     from runtime.settings import load_settings
 
-    settings = load_settings({"bus_url": url})
-    bus = open_bus(bus_address(settings), settings)
-    try:
+    with message_bus(load_settings({"bus_url": url})) as bus:
         yield bus
-    finally:
-        bus.close()
 
 
 def _found(bus: "Bus", place: str) -> "Letter":

@@ -5,7 +5,6 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from bus.base import START, Bus, Place
-from bus.connect import open_bus
 from bus.publish import publish
 from domain.errors import BusDown, BusError, Refused
 from domain.instants import format_rfc3339
@@ -15,7 +14,6 @@ from domain.reference_check import to_wire
 from domain.topics import JSON_TYPE
 from domain.vocabulary import Topic
 from domain.wire import split_json
-from runtime.addresses import find_servers, needed
 from runtime.settings import Settings, load_settings
 
 RECORDS_AT_ONCE = 500
@@ -29,20 +27,13 @@ def reference_bus(url: str | None, *, set_up: bool = False) -> Generator[Bus]:
 
     Raises ConfigurationError, ServerError where no embedded bus runs, and BusError.
     """
+    from cli.servers import message_bus
+
     settings = load_settings({"bus_url": url})
-    bus = open_bus(_address(settings), settings)
-    try:
+    with message_bus(settings) as bus:
         if set_up:
             _lay_out(bus, settings)
         yield bus
-    finally:
-        bus.close()
-
-
-def _address(settings: Settings) -> str:
-    if settings.bus_url != "embedded":
-        return settings.bus_url
-    return needed(find_servers(settings.data_dir)).bus_url
 
 
 def _lay_out(bus: Bus, settings: Settings) -> None:

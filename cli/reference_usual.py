@@ -1,6 +1,6 @@
 """`execmon reference usual`: records of venues and algorithms from stored days."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from cli.days import day_given
 from cli.reference_bus import publish_records, reference_bus
 from cli.reference_output import add_to, exit_codes, print_json
 from cli.usual_daily import Stored, publish_daily
@@ -62,7 +63,7 @@ def usual(
                 raise ConfigurationError("--daily publishes; it takes no --until, --out or --json")
             publish_daily(settings, stored, bus)
             return
-        day = _day(until)
+        day = datetime.now(UTC).date() if until is None else day_given("--until", until)
         records = stored.records(day)
         if not records:
             raise InputError(
@@ -81,17 +82,6 @@ def usual(
         else:
             _print(records)
             typer.echo(f"{len(records)} records from {day} on, {published} published")
-
-
-def _day(text: str | None) -> date:
-    if text is None:
-        return datetime.now(UTC).date()
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise ConfigurationError(
-            f"--until must be a day such as 2026-11-20, was {text!r}"
-        ) from None
 
 
 def _print(records: "list[ReferenceRecord]") -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from redis import Redis
 from redis.exceptions import AuthenticationError, AuthorizationError, RedisError
@@ -13,6 +13,9 @@ from runtime.addresses import Servers, find_servers, needed
 from runtime.servers import EMBEDDED
 from runtime.setting_types import masked
 from runtime.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from bus.base import Bus
 
 _TIMEOUT_S = 5.0
 
@@ -33,6 +36,18 @@ def bus_address(settings: Settings) -> str:
     if settings.bus_url != EMBEDDED:
         return settings.bus_url
     return needed(find_servers(settings.data_dir)).bus_url
+
+
+@contextmanager
+def message_bus(settings: Settings) -> Generator["Bus"]:
+    """The bus, as configured, closed at the end. Raises ServerError and BusError."""
+    from bus.connect import open_bus
+
+    bus = open_bus(bus_address(settings), settings)
+    try:
+        yield bus
+    finally:
+        bus.close()
 
 
 @contextmanager

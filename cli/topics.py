@@ -88,22 +88,18 @@ def check(url: Url = None, as_json: AsJson = False) -> None:
 
 @contextmanager
 def _pulsar(url: str | None) -> Generator[tuple["PulsarBus", "Settings"]]:
-    from bus.connect import open_bus
     from bus.pulsar.bus import PulsarBus
-    from cli.servers import bus_address
+    from cli.servers import message_bus
     from domain.errors import ConfigurationError
     from runtime.settings import load_settings
 
     settings = load_settings({"bus_url": url})
-    bus = open_bus(bus_address(settings), settings)
-    try:
+    with message_bus(settings) as bus:
         if not isinstance(bus, PulsarBus):
             raise ConfigurationError(
                 "topics are made by hand on a Pulsar only; this bus makes them when it is used"
             )
         yield bus, settings
-    finally:
-        bus.close()
 
 
 def _partitions(settings: "Settings") -> Any:

@@ -103,9 +103,11 @@ class CohortFlags(msgspec.Struct):
     def _look_at(self, t: int, z_cost: float, order_id: str, flags: Flags) -> None:
         recent = sorted(self.recent)
         self.recent = [*self.recent[-RECENT + 1 :], z_cost]
-        if len(recent) < LEAST_ORDERS or not _may_be_far(z_cost, recent):
+        if len(recent) < LEAST_ORDERS:
             return
         middle = median(recent)
+        if not _may_be_far(z_cost, middle, recent):
+            return
         far = _modified_z(z_cost, middle, median(abs(one - middle) for one in recent))
         if far > MODIFIED_Z_LIMIT:
             words = f"order {order_id} cost {far:.1f} deviations more than its orders do"
@@ -141,12 +143,12 @@ _FAR = (1.0 + 1e-9) * _modified_z(1.0, 0.0, 1.0) / MODIFIED_Z_LIMIT
 """The MAD is less than this share of how far an unusual value lies above the median."""
 
 
-def _may_be_far(z_cost: float, recent: list[float]) -> bool:
+def _may_be_far(z_cost: float, middle: float, recent: list[float]) -> bool:
     """False where a value is surely not unusual among sorted ones: spares finding their MAD.
 
-    Where fewer than half lie nearer to the median than some distance, the MAD is no less.
+    `middle` is their median. Where fewer than half lie nearer to it than some distance, the MAD
+    is no less.
     """
-    middle = median(recent)
     least = _FAR * (z_cost - middle)
     if least <= 0.0:
         return False

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from domain.errors import ConfigurationError
+from cli.days import day_given
 
 if TYPE_CHECKING:
     from cli.replay.run import ReplayOptions
@@ -101,7 +101,4 @@ def day_of(text: str | None) -> date | None:
 
 def needed_day(text: str) -> date:
     """The day. Raises ConfigurationError."""
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise ConfigurationError(f"--date must be a day such as 2013-10-07, was {text!r}") from None
+    return day_given("--date", text, "2013-10-07")
