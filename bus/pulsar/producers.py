@@ -6,20 +6,20 @@ It goes by the number of a batch's first message, so the same messages must be c
 same batches, or one that was never stored would be dropped: we cut, and not the client.
 """
 
-import itertools
 import os
 import socket
 import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
+from importlib import import_module
 from typing import Any
 
 from bus.base import Outgoing, Place
 from bus.pulsar.errors import failure, in_words, name_of, pulsar_module
 from bus.pulsar.link import Link
-from bus.pulsar.positions import rank_of_id, text_of
+from bus.pulsar.positions import BEGINNING, WHOLE, Rank, text_of
 from domain.errors import BusDown, BusError
 
 CONTENT_TYPE = "content-type"
@@ -29,6 +29,8 @@ _BATCH_BYTES = 512 * 1024
 """A batch ends after so many messages or bytes, both within what the client allows."""
 _NEVER_MS = 600_000
 _OK = "Ok"
+_Take = Callable[[Any, Any], None]
+"""Gets a result and a message's id."""
 
 
 class _Lane:
@@ -43,8 +45,6 @@ class _Lane:
         """Messages of the call that failed last, in order, with their numbers."""
         self.ends: set[int] = set()
         """Numbers with which batches ended, since the first attempt to send the unsure ones."""
-        self.open = self.open_bytes = self.sent = 0
-        """Messages and bytes of the batch that is not cut yet, and its newest number."""
 
     def numbers(self, messages: Sequence[Outgoing]) -> list[int]:
         """A number for each: the old ones where all that failed come again, before others."""
@@ -61,38 +61,60 @@ class _Lane:
         self.newest += fresh
         return [*old, *range(first, first + fresh)]
 
-    def send(self, message: Outgoing, number: int, take: Callable[[Any, Any], None]) -> None:
-        self.producer.send_async(
-            message.body, take, properties=_properties(message), sequence_id=number
-        )
-        self.open += 1
-        self.open_bytes += len(message.body)
-        self.sent = number
-        is_full = self.open >= _BATCH or self.open_bytes >= _BATCH_BYTES
-        if is_full or number in self.ends:
-            self.cut()
+    def batches(
+        self, messages: Sequence[Outgoing], numbers: Sequence[int], resent: int
+    ) -> Iterator[tuple[int, int]]:
+        """Where batches begin and end. The first `resent` messages are cut as they were before."""
+        first = size = 0
+        for n, message in enumerate(messages):
+            size += len(message.body)
+            if n > first and size > _BATCH_BYTES:
+                yield first, n
+                first, size = n, len(message.body)
+            is_full = n + 1 - first == _BATCH or n + 1 in (resent, len(messages))
+            if is_full or numbers[n] in self.ends:
+                yield first, n + 1
+                first, size = n + 1, 0
 
-    def cut(self) -> None:
-        """End the batch and send it; if it comes again, it ends there again."""
-        if self.open:
-            self.ends.add(self.sent)
-            self.open = self.open_bytes = 0
-            # The client's Python face shows only the call that waits.
-            self.producer._producer.flush_async(_ignore)
+    def send(self, messages: Sequence[Outgoing], numbers: Sequence[int], take: _Take) -> None:
+        """Send these as one batch; `take` gets what became of the last of them."""
+        # The client's Python face looks at each argument again, always wants somebody to call,
+        # and shows only the flush that waits.
+        producer = self.producer._producer
+        last = numbers[-1]
+        for message, number in zip(messages, numbers, strict=True):
+            producer.send_async(_built(message, number), take if number == last else None)
+        self.ends.add(last)
+        producer.flush_async(None)
 
 
 class _Receipts:
-    """Results of one call's messages, as they come in on the client's thread."""
+    """What became of one call's messages, batch by batch, as it comes in on a client's thread."""
 
     def __init__(self, count: int) -> None:
-        self.results: list[tuple[str, Any]] = [("", None)] * count
-        self._left = itertools.count(count - 1, -1)
+        self.results: list[tuple[str, Rank]] = [("", BEGINNING)] * count
+        """(the result's name, where it is stored); no name where nothing came."""
+        self._left = count
+        self._lock = threading.Lock()
         self._done = threading.Event()
 
-    def take(self, index: int, result: Any, message_id: Any) -> None:
-        self.results[index] = (name_of(result), message_id)
-        if not next(self._left):
-            self._done.set()
+    def take(self, indexes: Sequence[int], result: Any, message_id: Any) -> None:
+        """Note a batch by the result of its last message.
+
+        All of one entry share their fate, and the id says how many they are: a client that
+        gave up some of the batch half-way stores fewer.
+        """
+        name = name_of(result)
+        stored = indexes
+        if name == _OK:
+            stored = indexes[-1 - message_id.batch_index() :]
+        entry = (message_id.ledger_id(), message_id.entry_id())
+        for n, index in enumerate(stored):
+            self.results[index] = (name, (*entry, n if n < len(stored) - 1 else WHOLE))
+        with self._lock:
+            self._left -= len(indexes)
+            if not self._left:
+                self._done.set()
 
     def wait(self, seconds: float) -> None:
         self._done.wait(seconds)
@@ -131,7 +153,7 @@ class Producers:
             error = raised
         error = error or self._first_failure(receipts)
         if error is None:
-            return [text_of(rank_of_id(found[1])) for found in receipts.results]
+            return [text_of(rank) for _, rank in receipts.results]
         if isinstance(error, BusDown):
             self._link.drop()
             self._remember(messages, tries, receipts)
@@ -147,13 +169,12 @@ class Producers:
     ) -> None:
         lane = self._lane(place)
         resent = len(lane.unsure)
-        numbers = lane.numbers([messages[index] for index in indexes])
+        ours = [messages[index] for index in indexes]
+        numbers = lane.numbers(ours)
         tries.append((lane, indexes, numbers))
-        for n, (index, number) in enumerate(zip(indexes, numbers, strict=True)):
-            if n == resent:
-                lane.cut()
-            lane.send(messages[index], number, partial(receipts.take, index))
-        lane.cut()
+        for first, end in lane.batches(ours, numbers, resent):
+            take = partial(receipts.take, indexes[first:end])
+            lane.send(ours[first:end], numbers[first:end], take)
 
     def _first_failure(self, receipts: _Receipts) -> BusError | None:
         shown = self._link.access.shown
@@ -182,7 +203,6 @@ class Producers:
         if lane.producer is None or not self._link.is_current(lane.client):
             lane.client = self._link.client()
             lane.producer = self._open(lane.client, place)
-            lane.open = lane.open_bytes = 0
         return lane
 
     def _open(self, client: Any, place: Place) -> Any:
@@ -207,13 +227,16 @@ class Producers:
             self._lanes.clear()
 
 
-def _properties(message: Outgoing) -> dict[str, str]:
-    found = {CONTENT_TYPE: message.content_type}
+def _built(message: Outgoing, number: int) -> Any:
+    built = _builder()()
+    built.content(message.body)
+    built.property(CONTENT_TYPE, message.content_type)
     for name, text in message.meta.items():
-        found[name] = text.encode(errors="replace").decode()
-    return found
+        built.property(name, text if text.isascii() else text.encode(errors="replace").decode())
+    built.sequence_id(number)
+    return built.build()
 
 
-def _ignore(result: Any) -> None:
-    """Each message's own result says how it went."""
-    del result
+@cache
+def _builder() -> Any:
+    return import_module("_pulsar").MessageBuilder

@@ -1,21 +1,21 @@
 """One partition, read from a position on: by a durable consumer, or by a reader that leaves
 no trace at the broker.
 
-While nothing comes, one asynchronous request waits for the next message and costs nothing;
-once it is answered, what has come since is taken at once, many messages as a batch.
+While nothing comes, a thread inside the client waits for the next message; once there is one,
+what has come since is taken at once, many messages as a batch.
 """
 
 import threading
 from collections import deque
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 from bus.base import Place, Stored
-from bus.pulsar.errors import name_of, pulsar_module
+from bus.pulsar.errors import pulsar_module
 from bus.pulsar.link import Link
 from bus.pulsar.positions import WHOLE, Rank, done_before, entry_id, rank_of, rank_of_id, text_of
 from bus.pulsar.producers import CONTENT_TYPE
+from bus.pulsar.waiter import Waiter
 from domain.instants import MILLISECOND
 from domain.topics import JSON_TYPE
 
@@ -39,8 +39,7 @@ class Tail:
         self._read_to = start
         self._ready: deque[Stored] = deque()
         self._arrived = arrived
-        self._answers: deque[Any] = deque()
-        self._asked = False
+        self._waiter = Waiter(self._receive, arrived)
         self._timeout: Any = pulsar_module().Timeout
 
     def take(self, count: int, *, all_stored: bool) -> list[Stored]:
@@ -54,11 +53,10 @@ class Tail:
     def _fill(self, count: int, *, all_stored: bool) -> None:
         ones = 0
         while len(self._ready) < count:
-            if self._asked:
-                if not self._answers and not (all_stored and self._await()):
+            if self._waiter.is_asked:
+                if not self._waiter.has_answer() and not (all_stored and self._await()):
                     return
-                self._asked = False
-                self._note(self._answers.popleft())
+                self._note(self._waiter.answer())
             elif ones < _ONE_BY_ONE:
                 self._take_one()
                 ones += 1
@@ -70,23 +68,16 @@ class Tail:
 
     def _take_one(self) -> None:
         try:
-            self._note(self._receive())
+            self._note(self._receive(0))
         except self._timeout:
-            self._asked = True
-            self._ask(self._answer)
-
-    def _answer(self, result: Any, message: Any) -> None:
-        """On the client's thread."""
-        if name_of(result) == "Ok":
-            self._answers.append(message)
-            self._arrived.set()
+            self._waiter.ask()
 
     def _await(self) -> bool:
-        while not self._answers and self._is_behind():
+        while not self._waiter.has_answer() and self._is_behind():
             self._arrived.clear()
-            if not self._answers and not self._arrived.wait(_STORED_S):
+            if not self._waiter.has_answer() and not self._arrived.wait(_STORED_S):
                 break
-        return bool(self._answers)
+        return self._waiter.has_answer()
 
     def _note_all(self, batch: list[Any]) -> None:
         for message in batch:
@@ -104,12 +95,8 @@ class Tail:
         ts = message.publish_timestamp() * MILLISECOND
         self._ready.append(Stored(text_of(rank), ts, message.data(), content_type, meta))
 
-    def _receive(self) -> Any:
+    def _receive(self, wait_ms: int) -> Any:
         """The next message. Raises the client's Timeout where none has come."""
-        raise NotImplementedError
-
-    def _ask(self, answer: Callable[[Any, Any], None]) -> None:
-        """Have the next message brought to `answer`."""
         raise NotImplementedError
 
     def _batch(self) -> list[Any]:
@@ -130,6 +117,11 @@ class Tail:
 
     def close(self) -> None:
         """Read no more."""
+        self._waiter.end()
+        with suppress(pulsar_module().PulsarException):
+            self._leave()
+
+    def _leave(self) -> None:
         raise NotImplementedError
 
 
@@ -145,11 +137,8 @@ class ReaderTail(Tail):
             start_message_id_inclusive=True,
         )
 
-    def _receive(self) -> Any:
-        return self._reader.read_next(0)
-
-    def _ask(self, answer: Callable[[Any, Any], None]) -> None:
-        _asynchronous(self._reader, "_reader").read_next_async(answer)
+    def _receive(self, wait_ms: int) -> Any:
+        return self._reader.read_next(wait_ms)
 
     def _is_behind(self) -> bool:
         return bool(self._reader.has_message_available())
@@ -158,10 +147,8 @@ class ReaderTail(Tail):
         """Whether the broker serves us now."""
         return bool(self._reader.is_connected())
 
-    def close(self) -> None:
-        """Read no more."""
-        with suppress(pulsar_module().PulsarException):
-            self._reader.close()
+    def _leave(self) -> None:
+        self._reader.close()
 
 
 class ConsumerTail(Tail):
@@ -183,11 +170,8 @@ class ConsumerTail(Tail):
         )
         self._consumer.seek(entry_id(start))
 
-    def _receive(self) -> Any:
-        return self._consumer.receive(0)
-
-    def _ask(self, answer: Callable[[Any, Any], None]) -> None:
-        _asynchronous(self._consumer, "_consumer").receive_async(answer)
+    def _receive(self, wait_ms: int) -> Any:
+        return self._consumer.receive(wait_ms)
 
     def _batch(self) -> list[Any]:
         return list(self._consumer.batch_receive())
@@ -207,12 +191,5 @@ class ConsumerTail(Tail):
         if rank[0] >= 0 and rank[1] >= 0:
             self._consumer.acknowledge_cumulative(entry_id(rank))
 
-    def close(self) -> None:
-        """Leave the subscription to others."""
-        with suppress(pulsar_module().PulsarException):
-            self._consumer.close()
-
-
-def _asynchronous(wrapper: Any, name: str) -> Any:
-    """The client's object behind its Python face, which shows the calls that wait alone."""
-    return getattr(wrapper, name)
+    def _leave(self) -> None:
+        self._consumer.close()
