@@ -1,4 +1,4 @@
-"""Writing to Pulsar: in batches, each result checked, in order in each partition.
+"""Writing to Pulsar: in batches, each one's result checked, in order in each partition.
 
 The client waits where its queue is full. Messages that are handed in again after an outage
 keep their numbers where they can, so that a broker with deduplication drops what it has.
@@ -105,12 +105,11 @@ class _Receipts:
         gave up some of the batch half-way stores fewer.
         """
         name = name_of(result)
-        stored = indexes
-        if name == _OK:
-            stored = indexes[-1 - message_id.batch_index() :]
+        newest = message_id.batch_index()
+        stored = indexes[-1 - newest :] if name == _OK else indexes
         entry = (message_id.ledger_id(), message_id.entry_id())
-        for n, index in enumerate(stored):
-            self.results[index] = (name, (*entry, n if n < len(stored) - 1 else WHOLE))
+        for n, index in enumerate(reversed(stored)):
+            self.results[index] = (name, (*entry, newest - n if n else WHOLE))
         with self._lock:
             self._left -= len(indexes)
             if not self._left:

@@ -125,14 +125,15 @@ class OrderGroup:
     def know_profiles(self, keys: np.ndarray) -> None:
         """Know of the schedules that these keys name, among all names."""
         known = self.tables.profiles["key"]
-        if np.isin(keys, known, invert=True)[keys != 0].any():
+        # Nearly always none has one, and looking them up takes longer than seeing that.
+        if keys.any() and np.isin(keys, known, invert=True)[keys != 0].any():
             found = {*known.tolist(), *keys.tolist()} - {0}
             self.tables = self.tables._replace(profiles=profile_rows(found, self.names))
 
     def drop_details(self, folded: np.ndarray) -> None:
         """Let go the details of events that were folded."""
         told = folded[(folded["flags"] & HAS_DETAIL) != 0]
-        if len(told):
+        if len(told) and len(self.details):
             self.details = self.details[~np.isin(place_of(self.details), place_of(told))]
 
     def learn_halts(self, news: np.ndarray) -> None:

@@ -31,6 +31,17 @@ def _list_by_place(rows: Table, places: Table, known: bool, out: Table) -> int:
 
 
 @kernel
+def _list_others(places: Table, gone: Table, out: Table) -> int:
+    """Write the indices of places that are not among sorted ones; returns how many."""
+    n = 0
+    for i in range(places.shape[0]):
+        if place_in(gone, places[i]) < 0:
+            out[n] = i
+            n += 1
+    return n
+
+
+@kernel
 def _first_ingest(rows: Table, places: Table) -> int:
     """Least time at which an event came in whose place is not among sorted ones; 0 if none."""
     least = 0
@@ -123,7 +134,8 @@ class Shown:
         """These went out final."""
         if len(self.places) and len(decided):
             settled = np.sort(place_of(decided))
-            self.places = self.places[~np.isin(self.places, settled)]
+            at = np.empty(len(self.places), np.int64)
+            self.places = self.places[at[: _list_others(self.places, settled, at)]]
             self.rows = _by_place(self.rows, settled, known=False)
 
     def waiting_since(self, waiting: np.ndarray) -> int | None:

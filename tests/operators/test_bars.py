@@ -192,6 +192,7 @@ def test_bars_do_not_depend_on_how_the_inputs_are_read(tape, lab, pieces, market
     assert desk.rows() == straight.rows()
 
 
+@pytest.mark.large
 def test_a_silence_of_days_is_passed_over_at_once(tape, lab):
     tape.accept(0, 100)
     tape.trade(0.5, 10.0, 100)

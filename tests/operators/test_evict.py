@@ -86,6 +86,7 @@ def test_what_stays_goes_on_as_if_nobody_had_left(lab, stay):
     assert results[0] == results[1] == results[2]
 
 
+@pytest.mark.large
 def test_those_who_leave_take_their_record_and_their_names_along(lab):
     roots = same_group(3)
     tape = lab.Tape()

@@ -569,6 +569,7 @@ def slow_marks(lab):
     return MarketSettings(lab.INPUTS, default_calendar="XNYS", mark_interval_ns=HOUR)
 
 
+@pytest.mark.large
 def test_what_is_expected_does_not_depend_on_how_the_inputs_are_read(day, lab):
     busy(day)
     rng = np.random.default_rng(1)

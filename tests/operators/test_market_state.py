@@ -101,6 +101,7 @@ def read(lab, whole, plan, rng, settings, pieces=8, *, restart=False):
     )
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("lateness_s", [0, 1, 5])
 def test_thousands_of_ticks_in_seconds_give_the_same_rows_however_they_are_read(
     tape, lab, lateness_s
@@ -224,6 +225,7 @@ def test_more_than_one_symbol_may_outgrow_its_ticks_and_prints(tape, lab):
     assert read(lab, whole, [0] * 4 + [1] * 4, rng, settings, 4, restart=True) == straight
 
 
+@pytest.mark.large
 def test_fills_whose_horizons_have_passed_make_room_for_new_ones(tape, lab):
     settings = MarketSettings(lab.INPUTS, horizons=LATER_HORIZONS[:2])
     for i in range(120):

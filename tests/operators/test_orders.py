@@ -432,6 +432,7 @@ EVENTS = st.lists(
 )
 
 
+@pytest.mark.large
 @settings(max_examples=60, deadline=None)
 @given(EVENTS, st.randoms(use_true_random=False))
 def test_any_order_of_arrival_ends_in_the_same_state(lab_module, events, chance):

@@ -512,6 +512,7 @@ def shuffled(steps, rng):
     return items
 
 
+@pytest.mark.large
 def test_crossings_do_not_depend_on_batches_arrival_groups_or_restarts(tape, keyed):
     steps = keyed(everything(tape))
     expected = rolled(steps).crossings
@@ -531,6 +532,7 @@ def test_crossings_do_not_depend_on_batches_arrival_groups_or_restarts(tape, key
         assert found.crossings == expected, seed
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("pieces", [1, 5, 40])
 def test_crossings_do_not_depend_on_how_the_input_is_cut(tape, keyed, pieces):
     everything(tape)

@@ -33,6 +33,7 @@ def thousands_of_orders(tape, orders=ORDERS):
     tape.quote(5, 9.8, 10.0)
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("in_increments", [False, True])
 def test_thousands_of_orders_resume_where_they_were(tape, lab, tmp_path, in_increments):
     logs = chunk_logs(tmp_path) if in_increments else None

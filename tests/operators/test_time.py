@@ -77,6 +77,7 @@ def test_market_before_after_or_between_the_orders_gives_the_same_rows(tape, lab
         }
 
 
+@pytest.mark.large
 def test_a_restart_at_any_point_gives_the_same_rows(tape, lab):
     busy_desk(tape, orders=8)
     whole = tape.batches()

@@ -129,6 +129,7 @@ TRIED = [
 ]
 
 
+@pytest.mark.large
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 10_000))
 def test_what_was_kept_under_the_defaults_gives_what_other_thresholds_give_live(seed):

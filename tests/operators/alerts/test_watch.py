@@ -476,6 +476,7 @@ def crowd(tape, count=150):
     in_time(tape)
 
 
+@pytest.mark.large
 def test_many_orders_are_each_judged_and_forgotten(tape, run, judge_of, said):
     crowd(tape)
     judge = judge_of()
@@ -487,6 +488,7 @@ def test_many_orders_are_each_judged_and_forgotten(tape, run, judge_of, said):
         assert key_of(f"O{i}") not in judge.logic._table[:, 0]
 
 
+@pytest.mark.large
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cuts=st.lists(st.integers(0, 400), max_size=4), restarts=st.booleans())
 def test_crossings_do_not_depend_on_batches_or_restarts(lab, judge_of, cuts, restarts):
