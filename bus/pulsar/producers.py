@@ -13,7 +13,6 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import cache, partial
-from importlib import import_module
 from typing import Any
 
 from bus.base import Outgoing, Place
@@ -238,4 +237,4 @@ def _built(message: Outgoing, number: int) -> Any:
 
 @cache
 def _builder() -> Any:
-    return import_module("_pulsar").MessageBuilder
+    return pulsar_module()._pulsar.MessageBuilder

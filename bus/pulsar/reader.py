@@ -98,6 +98,8 @@ class PulsarReader:
             raise
 
     def _reset(self) -> None:
+        for tail in self._tails.values():
+            tail.give_up()
         self._tails.clear()
         self._away_since = None
         self._link.drop()

@@ -117,9 +117,13 @@ class Tail:
 
     def close(self) -> None:
         """Read no more."""
-        self._waiter.end()
+        self.give_up()
         with suppress(pulsar_module().PulsarException):
             self._leave()
+
+    def give_up(self) -> None:
+        """Wait no more, where the connection is gone and there is nobody to take leave of."""
+        self._waiter.end()
 
     def _leave(self) -> None:
         raise NotImplementedError

@@ -10,6 +10,7 @@ import pytest
 from bus.base import START
 from bus.pulsar.positions import rank_of
 from bus.pulsar.producers import _Receipts
+from bus.pulsar.reader import PulsarReader
 from bus.pulsar.tail import ConsumerTail
 from bus.pulsar.waiter import Waiter
 from domain.vocabulary import Topic
@@ -101,11 +102,15 @@ def consumer():
     return Consumer()
 
 
-@pytest.fixture
-def tail(consumer):
+def tail_of(consumer):
     client = SimpleNamespace(subscribe=lambda *_, **__: consumer)
     link = SimpleNamespace(client=lambda: client, access=SimpleNamespace(topic=lambda *_: "t"))
-    found = ConsumerTail(link, (Topic.ORDERS, 0), rank_of(START), threading.Event(), "desk")
+    return ConsumerTail(link, (Topic.ORDERS, 0), rank_of(START), threading.Event(), "desk")
+
+
+@pytest.fixture
+def tail(consumer):
+    found = tail_of(consumer)
     yield found
     found.close()
 
@@ -159,6 +164,23 @@ def test_a_wait_ends_when_nobody_wants_it(consumer):
     [thread] = set(threading.enumerate()) - before
 
     waiter.end()
+
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_no_thread_stays_where_a_connection_is_given_up_while_nothing_is_asked(consumer):
+    reader = PulsarReader(SimpleNamespace(shown="pulsar://away"), 1.0, "desk")
+    tail = tail_of(consumer)
+    reader._tails[Topic.ORDERS, 0] = tail
+    before = set(threading.enumerate())
+    assert tail.take(10, all_stored=False) == []
+    [thread] = set(threading.enumerate()) - before
+    consumer.take_in(Message(1))
+    wait_until(tail._waiter.has_answer)
+    tail._note(tail._waiter.answer())
+
+    reader._reset()
 
     thread.join(10)
     assert not thread.is_alive()
